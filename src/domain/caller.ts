@@ -1,0 +1,71 @@
+import { fieldError } from "../errors.ts";
+import { isReserved, type Permission, permissionsOf } from "./scopes.ts";
+import type { Owner, Token } from "./token.ts";
+
+/** How a caller proved who it is. */
+export type Credential = "root" | "token" | "jwt" | "certificate";
+
+/** Who calls, after authentication: all that authorization and the rules of the domain go by. */
+export interface Caller extends Owner {
+  readonly credential: Credential;
+  /** As granted, without what they imply. */
+  readonly scopes: ReadonlySet<string>;
+  readonly permissions: ReadonlySet<Permission>;
+  /** The id of the Latchkey token that it calls with. */
+  readonly tokenId?: string | undefined;
+}
+
+export function createCaller(caller: Omit<Caller, "scopes" | "permissions"> & { scopes: Iterable<string> }): Caller {
+  const scopes = new Set(caller.scopes);
+  return { ...caller, scopes, permissions: permissionsOf(scopes) };
+}
+
+/** How a caller is named in the records of the tokens that it creates. */
+export function nameOf(caller: Caller): string {
+  return caller.credential === "root" ? "root" : `${caller.tenant}/${caller.subject}`;
+}
+
+/**
+ * Whether the caller has the scope itself. Permissions count with what they imply; an administrator has every scope of
+ * the services behind Latchkey, because it administers their users' tokens.
+ */
+export function hasScope(caller: Caller, scope: string): boolean {
+  if (isReserved(scope)) return (caller.permissions as ReadonlySet<string>).has(scope);
+  return caller.scopes.has(scope) || caller.permissions.has("latchkey:admin");
+}
+
+/**
+ * Whether the caller may see and touch the token: the root any, an administrator those of its tenant, everyone else only
+ * its own, and of these only tokens that may do no more than itself, so that a weak token can't lead to a strong one.
+ */
+export function reaches(caller: Caller, token: Token): boolean {
+  if (caller.permissions.has("latchkey:root")) return true;
+  if (token.tenant !== caller.tenant) return false;
+  if (!token.scopes.every((scope) => hasScope(caller, scope))) return false;
+  return caller.permissions.has("latchkey:admin") || token.subject === caller.subject;
+}
+
+/**
+ * The owner that a request means: what it names, or else the caller's own tenant and subject.
+ *
+ * @throws OWNER_BEYOND_CALLER if that is not within the caller's permissions.
+ */
+export function resolveOwner(caller: Caller, tenant: string, subject: string): Owner {
+  const resolved = resolveTenant(caller, tenant);
+  if (subject !== "" && subject !== caller.subject && !caller.permissions.has("latchkey:admin")) {
+    throw fieldError("OWNER_BEYOND_CALLER", "subject", "another subject than your own needs latchkey:admin");
+  }
+  return { tenant: resolved, subject: subject || caller.subject };
+}
+
+/**
+ * The tenant that a request means: what it names, or else the caller's own.
+ *
+ * @throws OWNER_BEYOND_CALLER if that is not within the caller's permissions.
+ */
+export function resolveTenant(caller: Caller, tenant: string): string {
+  if (tenant !== "" && tenant !== caller.tenant && !caller.permissions.has("latchkey:root")) {
+    throw fieldError("OWNER_BEYOND_CALLER", "tenant", "another tenant than your own needs latchkey:root");
+  }
+  return tenant || caller.tenant;
+}

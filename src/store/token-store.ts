@@ -1,0 +1,100 @@
+import type { Owner, Token } from "../domain/token.ts";
+
+/**
+ * Where tokens lie. Every store keeps the same promises, and one suite (`test/store/contract.ts`) holds them to it:
+ *
+ * - Each operation is atomic: it happens as a whole or not at all, and a caller that got its answer sees its effect in
+ *   every later operation, through this instance or another on the same data.
+ * - An operation that can't be carried out, or whose outcome is not known, rejects with `STORE_UNAVAILABLE`. It never
+ *   answers a guess, and never waits without bound.
+ * - What was acknowledged stays, to the degree that the store's own durability allows.
+ * - A record past its `purgeTime` is dropped by the store's own clock; a dead record is not found, listed or counted.
+ */
+export interface TokenStore {
+  /**
+   * The first three characters of the ids of an owner's tokens (base62). Equal for equal owners as long as the store
+   * lives, so that all that belongs to one owner can lie together.
+   */
+  shardTag(owner: Owner): string;
+
+  /**
+   * Adds a token.
+   *
+   * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label.
+   * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
+   * - `parent-gone`: it has a `parentId`, and no such token exists.
+   *
+   * Live means: before `holdsUntil(token)`.
+   */
+  insert(token: Token, cap?: number): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone">;
+
+  /** The token with this id. */
+  find(id: string): Promise<Token | undefined>;
+
+  /** The tokens with these ids, in their order, in one round trip. */
+  findMany(ids: readonly string[]): Promise<(Token | undefined)[]>;
+
+  /**
+   * Puts `next` in the place of `previous` if the stored version is still `previous.version`.
+   *
+   * - `conflict`: the stored version is another one, or the token is gone.
+   * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous`, and a live token holds it.
+   *
+   * `id`, owner, kind, `createTime`, `parentId` and `holdsPlace` never change.
+   */
+  replace(previous: Token, next: Token): Promise<"replaced" | "conflict" | "label-taken">;
+
+  /**
+   * The tokens of an owner, newest first (`createTime`, then id, descending); or those of a tenant, owner by owner in
+   * a fixed order (shard tag, then subject by its UTF-8 bytes), newest first within each. `limit` (1 or more) of them
+   * that come after `after`, fewer only where there are no more.
+   */
+  page(range: PageRange): Promise<Token[]>;
+
+  /** Deletes a token and all that descends from it. Answers how many are gone: 0 if there was no such token. */
+  remove(id: string): Promise<number>;
+
+  /**
+   * Deletes the tokens of an owner that `select` picks, and all that descends from them: in one atomic step up to
+   * `REMOVE_BATCH`, beyond that in atomic batches. A token that was inserted before the last batch began is not missed.
+   * `select` may be called several times for a token. Answers how many are gone.
+   */
+  removeAll(owner: Owner, select: (token: Token) => boolean): Promise<number>;
+
+  /** Calls `listener` for every change from now on, made through any instance on the same data. Answers how to stop. */
+  subscribe(listener: (change: Change) => void): () => void;
+
+  /**
+   * Whether the data belongs to these service keys (fingerprints, the current one first): true if the store has seen none yet or
+   * knows one of them; then it remembers all of them. False: every token would look wrong, so the caller must not start.
+   */
+  adoptKeys(fingerprints: readonly string[]): Promise<boolean>;
+
+  /** Resolves if the store can serve now. */
+  ping(): Promise<void>;
+
+  /** Lets what is under way finish, and frees everything. No operation may follow. */
+  close(): Promise<void>;
+}
+
+/** How many tokens `removeAll` deletes in one atomic step. */
+export const REMOVE_BATCH = 10_000;
+
+/** Which tokens `page` goes through: those of `subject`, or without it those of the whole tenant. */
+export interface PageRange {
+  readonly tenant: string;
+  readonly subject?: string | undefined;
+  /** The last token of the page before. It need not exist any more. */
+  readonly after?: PageCursor | undefined;
+  readonly limit: number;
+}
+
+/** What of a token tells its place in `page`. */
+export interface PageCursor {
+  readonly subject: string;
+  readonly createTime: number;
+  readonly id: string;
+}
+
+/** A change of the stored tokens. `reset`: changes may have been missed, forget all that was learnt from the store. */
+export type Change = { readonly type: "changed" | "deleted"; readonly id: string } | { readonly type: "reset" };
