@@ -61,6 +61,8 @@ const CODES = {
   CONFLICT: "ABORTED",
   /** The store can't be reached, or does not answer in time. */
   STORE_UNAVAILABLE: "UNAVAILABLE",
+  /** The keys of the JWT's issuer can't be fetched. Says nothing about the JWT. */
+  ISSUER_UNAVAILABLE: "UNAVAILABLE",
   /** The server is shutting down. */
   SHUTTING_DOWN: "UNAVAILABLE",
   /** No such method. */

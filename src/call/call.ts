@@ -1,5 +1,7 @@
-import type { PeerCertificate } from "node:tls";
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { Metadata, Peer } from "../auth/request.ts";
+
+export type { Metadata, Peer };
 
 /** A request as the pipeline sees it, whatever protocol it came by. */
 export interface CallRequest {
@@ -10,22 +12,6 @@ export interface CallRequest {
   readonly message: Message;
   /** Aborts when the caller leaves or its deadline passes. */
   readonly signal: AbortSignal;
-}
-
-/** Headers of a request. Names are lower case. */
-export interface Metadata {
-  /** All values of a header, in their order, exactly as they were sent; empty if there is none. */
-  values(name: string): readonly string[];
-}
-
-/** The other end of the connection. */
-export interface Peer {
-  /** For logs: `connect`, `grpc` or `grpc-web`. */
-  readonly protocol: string;
-  /** The address, for logs. */
-  readonly address: string;
-  /** The certificate that the TLS layer has verified against LATCHKEY_TLS_CLIENT_CA. */
-  readonly certificate?: PeerCertificate | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fieldError } from "../errors.ts";
+import { fieldError, TokenError } from "../errors.ts";
 import { isReserved, type Permission, permissionsOf } from "./scopes.ts";
 import type { Owner, Token } from "./token.ts";
 
@@ -15,9 +15,22 @@ export interface Caller extends Owner {
   readonly tokenId?: string | undefined;
 }
 
+const NAME = /^[^\p{C}\p{Z}]+$/u;
+
+/**
+ * @throws CREDENTIALS_INVALID if tenant or subject could not be those of a token (issuers and certificates may name
+ * anything): the rules are those of `CreateRequest`.
+ */
 export function createCaller(caller: Omit<Caller, "scopes" | "permissions"> & { scopes: Iterable<string> }): Caller {
+  if (!isName(caller.tenant, 128) || !isName(caller.subject, 256)) {
+    throw new TokenError("CREDENTIALS_INVALID", "the credentials are not valid");
+  }
   const scopes = new Set(caller.scopes);
   return { ...caller, scopes, permissions: permissionsOf(scopes) };
+}
+
+function isName(text: string, maxBytes: number): boolean {
+  return NAME.test(text) && Buffer.byteLength(text) <= maxBytes;
 }
 
 /** How a caller is named in the records of the tokens that it creates. */

@@ -34,7 +34,9 @@ export interface Kind {
 /** The kinds of an installation, by name. */
 export type Kinds = ReadonlyMap<string, Kind>;
 
-const defaults = {
+/** What a field means where a kinds file leaves it out. */
+export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
+  defaultLifetime: 90 * DAY,
   maxLifetime: undefined,
   permanent: false,
   defaultUses: undefined,
@@ -44,10 +46,7 @@ const defaults = {
   scheme: undefined,
   creators: [],
   retention: DAY,
-} satisfies Partial<Kind>;
-
-/** What a field of a kind means where a kinds file leaves it out. `name` and `prefix` must be given. */
-export const kindDefaults: Omit<Kind, "name" | "prefix"> = { ...defaults, defaultLifetime: 90 * DAY };
+};
 
 /** The kinds that every installation starts with, unless `LATCHKEY_KINDS` names others. */
 export const builtInKinds: Kinds = kindTable([

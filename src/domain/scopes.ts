@@ -26,11 +26,7 @@ export function permissionsOf(scopes: Iterable<string>): ReadonlySet<Permission>
   return permissions;
 }
 
-/** Whether a scope is in the reserved namespace without being one of Latchkey's own: nobody may grant such a one. */
-export function isUnknownPermission(scope: string): boolean {
-  return scope.startsWith(RESERVED) && !isPermission(scope);
-}
-
+/** Whether a scope is in Latchkey's own namespace. One that is no permission is nobody's to grant. */
 export function isReserved(scope: string): boolean {
   return scope.startsWith(RESERVED);
 }

@@ -1,0 +1,94 @@
+import type { Logger } from "pino";
+import { createAuthenticator } from "./auth/authenticate.ts";
+import { createCertificateMapping } from "./auth/certificates.ts";
+import { createIssuer } from "./auth/issuers.ts";
+import { createCall } from "./call/pipeline.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { makeKeysFile, readKeysFile } from "./config/keys-file.ts";
+import { openRootToken, type RootToken } from "./config/root-token.ts";
+import type { Config } from "./config.ts";
+import { systemClock } from "./domain/clock.ts";
+import type { Context } from "./domain/context.ts";
+import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
+import { createLastUse } from "./domain/last-use.ts";
+import { findBySecret } from "./domain/lookup.ts";
+import { createTokenService } from "./service/token-service.ts";
+import { openStore } from "./store/open-store.ts";
+import type { TokenStore } from "./store/token-store.ts";
+import { startServer } from "./wire/server.ts";
+
+/** A Latchkey that serves. */
+export interface App {
+  /** For example `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly rootToken: RootToken;
+  /** Stops taking calls, lets those under way finish, and frees everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Wires a service together and starts it.
+ *
+ * @throws ConfigError, or TokenError if the store can't be used
+ */
+export async function startApp(config: Config, log: Logger): Promise<App> {
+  const keys = openKeys(config, log);
+  const rootToken = openRootToken(config.rootToken, config.dataFolder);
+  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  await requireSameKeys(store, keys, config);
+
+  const lastUse = createLastUse(store, systemClock);
+  const context: Context = { store, kinds: config.kinds, keys, clock: systemClock, lastUse };
+  const authenticate = createAuthenticator({
+    rootDigest: rootToken.digest,
+    verifySecret: (secret) => findBySecret(context, secret),
+    issuers: (config.issuers?.issuers ?? []).map(createIssuer),
+    certificates: createCertificateMapping(config.issuers?.certificates ?? []),
+    kinds: config.kinds,
+    clock: systemClock,
+  });
+  const server = await startServer({
+    listen: config.listen,
+    ...(config.tls && { tls: config.tls }),
+    corsOrigins: config.corsOrigins,
+    call: createCall({ authenticate, handlers: createTokenService(context), log }),
+    isReady: () => isAnswering(store),
+    drainDelay: config.drainDelay,
+    log,
+  });
+
+  return {
+    url: server.url,
+    rootToken,
+    async close() {
+      await server.close();
+      await lastUse.close();
+      await store.close();
+    },
+  };
+}
+
+function openKeys(config: Config, log: Logger): KeyRing {
+  if (!config.strict && makeKeysFile(config.keysPath) && config.store.shared) {
+    log.warn(
+      { path: config.keysPath },
+      "made new service keys; every instance on this store needs a copy of this file",
+    );
+  }
+  return readKeysFile(config.keysPath);
+}
+
+async function requireSameKeys(store: TokenStore, keys: KeyRing, config: Config): Promise<void> {
+  if (await store.adoptKeys(fingerprintsOf(keys))) return;
+  await store.close();
+  throw new ConfigError([
+    `${config.keysPath}: holds none of the service keys that the tokens in the store were made with; with it, every token would look wrong. Put the right keys file in its place, or point LATCHKEY_KEYS to it`,
+  ]);
+}
+
+async function isAnswering(store: TokenStore): Promise<boolean> {
+  return store.ping().then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,6 @@
+import type { Owner } from "../domain/token.ts";
+
+/** Whom foreign proof (a JWT, a certificate) stands for, and what it may do. */
+export interface Identity extends Owner {
+  readonly scopes: readonly string[];
+}

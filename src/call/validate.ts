@@ -1,0 +1,37 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { TokenError } from "../errors.ts";
+
+/** Checks requests against the rules that stand in the proto (protovalidate). */
+export function createRequestValidator(): (type: DescMessage, message: Message) => void {
+  const validator = createValidator({ regexMatch: createMatcher() });
+
+  return (type, message) => {
+    const result = validator.validate(type, message);
+    if (result.kind === "error") throw result.error;
+    if (result.kind === "invalid") throw invalidRequest(result.violations);
+  };
+}
+
+/** The engine's own regular expressions: several times as fast as RE2 in JavaScript, and all patterns are ours. */
+function createMatcher(): (pattern: string, text: string) => boolean {
+  const compiled = new Map<string, RegExp>();
+  const compile = (pattern: string) => {
+    const expression = new RegExp(pattern, "u");
+    compiled.set(pattern, expression);
+    return expression;
+  };
+  return (pattern, text) => (compiled.get(pattern) ?? compile(pattern)).test(text);
+}
+
+function invalidRequest(found: readonly Violation[]): TokenError {
+  const violations = found.map((violation) => ({
+    field: pathToString(violation.field),
+    description: violation.message,
+  }));
+  const message = violations
+    .map(({ field, description }) => (field ? `${field}: ${description}` : description))
+    .join("; ");
+  return new TokenError("INVALID_REQUEST", message, { violations });
+}

@@ -1,0 +1,169 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { ConfigError } from "./config/config-error.ts";
+import { type IssuersFile, readIssuersFile } from "./config/issuers-file.ts";
+import { readKindsFile } from "./config/kinds-file.ts";
+import { builtInKinds, type Kinds } from "./domain/kinds.ts";
+
+/** All that an operator decides, checked and frozen: durations are milliseconds, the files of settings are read. */
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly store: StoreConfig;
+  /** Where what is made at the first start lies: beside the SQLite file, else in ./data. */
+  readonly dataFolder: string;
+  /** The file with the service keys. */
+  readonly keysPath: string;
+  readonly kinds: Kinds;
+  readonly issuers: IssuersFile | undefined;
+  /** Undefined: one is made at the first start. */
+  readonly rootToken: string | undefined;
+  /** Undefined: cleartext. */
+  readonly tls: TlsConfig | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly strict: boolean;
+  readonly logLevel: string;
+  /** Between "not ready" and closing the port. */
+  readonly drainDelay: number;
+}
+
+export interface StoreConfig {
+  /** `sqlite:<path>`, `redis://…` or `rediss://…`. */
+  readonly location: string;
+  /** Whether other processes may use it too. */
+  readonly shared: boolean;
+  /** For `rediss://`, PEM. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+/** PEM. */
+export interface TlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string;
+}
+
+const LISTEN = /^(?<host>\[[0-9a-fA-F:]+\]|[^:[\]]+):(?<port>\d{1,5})$/;
+const listen = z.string().transform((text, context) => {
+  const { host = "", port } = LISTEN.exec(text)?.groups ?? {};
+  if (host !== "" && Number(port) <= 65535) return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+  context.addIssue("must be host:port, for example 127.0.0.1:8080");
+  return z.NEVER;
+});
+
+const origins = z.string().transform((text, context) => {
+  const list = text.split(",").map((part) => part.trim());
+  if (!list.every(isOrigin))
+    context.addIssue("must be origins such as https://console.example.com with commas between, or *");
+  return list;
+});
+
+const seconds = z
+  .string()
+  .regex(/^\d{1,3}$/, "must be whole seconds, 0 to 999")
+  .transform((text) => Number(text) * 1000);
+
+const pem = z.string().transform((path, context) => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    context.addIssue(`can't be read: ${(error as Error).message}`);
+    return z.NEVER;
+  }
+});
+
+/** The variables, as README.md documents them. One that is set to nothing counts as not set. */
+const environment = z
+  .strictObject(
+    {
+      LATCHKEY_LISTEN: listen.prefault("127.0.0.1:8080"),
+      LATCHKEY_STORE: z
+        .string()
+        .regex(/^(sqlite:.|rediss?:\/\/.)/, "must be sqlite:<path>, redis://… or rediss://…")
+        .default("sqlite:./data/latchkey.db"),
+      LATCHKEY_REDIS_CA: pem.optional(),
+      LATCHKEY_REDIS_CERT: pem.optional(),
+      LATCHKEY_REDIS_KEY: pem.optional(),
+      LATCHKEY_KEYS: z.string().optional(),
+      LATCHKEY_KINDS: z.string().optional(),
+      LATCHKEY_ISSUERS: z.string().optional(),
+      LATCHKEY_ROOT_TOKEN: z.string().min(32, "must have 32 characters or more").optional(),
+      LATCHKEY_TLS_CERT: pem.optional(),
+      LATCHKEY_TLS_KEY: pem.optional(),
+      LATCHKEY_TLS_CLIENT_CA: pem.optional(),
+      LATCHKEY_CORS_ORIGINS: origins.optional(),
+      LATCHKEY_STRICT: z.enum(["0", "1"], "must be 0 or 1").default("0"),
+      LATCHKEY_LOG: z
+        .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
+        .default("info"),
+      LATCHKEY_DRAIN_DELAY: seconds.prefault("0"),
+    },
+    { error: (issue) => (issue.code === "unrecognized_keys" ? "is not a variable of Latchkey" : undefined) },
+  )
+  .refine((env) => !env.LATCHKEY_TLS_CERT === !env.LATCHKEY_TLS_KEY, {
+    path: ["LATCHKEY_TLS_CERT"],
+    message: "and LATCHKEY_TLS_KEY go together",
+  })
+  .refine((env) => !env.LATCHKEY_TLS_CLIENT_CA || env.LATCHKEY_TLS_CERT, {
+    path: ["LATCHKEY_TLS_CLIENT_CA"],
+    message: "needs LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY",
+  });
+
+type Environment = z.output<typeof environment>;
+
+/**
+ * Reads the configuration from the variables whose names begin with LATCHKEY_.
+ *
+ * @throws ConfigError that lists every fault; no value is quoted, for some are secrets.
+ */
+export function readConfig(variables: Record<string, string | undefined>): Config {
+  const named = Object.entries(variables).filter(([name, value]) => name.startsWith("LATCHKEY_") && value !== "");
+  const { data: env, error } = environment.safeParse(Object.fromEntries(named));
+  if (!env) throw new ConfigError(error.issues.flatMap(faultsOf));
+  const store = readStore(env);
+  const dataFolder = store.shared ? "./data" : dirname(store.location.slice("sqlite:".length));
+  return Object.freeze({
+    listen: env.LATCHKEY_LISTEN,
+    store,
+    dataFolder,
+    keysPath: env.LATCHKEY_KEYS ?? join(dataFolder, "keys.yaml"),
+    kinds: env.LATCHKEY_KINDS ? readKindsFile(env.LATCHKEY_KINDS) : builtInKinds,
+    issuers: env.LATCHKEY_ISSUERS ? readIssuersFile(env.LATCHKEY_ISSUERS) : undefined,
+    rootToken: env.LATCHKEY_ROOT_TOKEN,
+    tls: readTls(env),
+    corsOrigins: env.LATCHKEY_CORS_ORIGINS ?? [],
+    strict: env.LATCHKEY_STRICT === "1",
+    logLevel: env.LATCHKEY_LOG,
+    drainDelay: env.LATCHKEY_DRAIN_DELAY,
+  });
+}
+
+function readStore(env: Environment): StoreConfig {
+  return {
+    location: env.LATCHKEY_STORE,
+    shared: !env.LATCHKEY_STORE.startsWith("sqlite:"),
+    tls: {
+      ...(env.LATCHKEY_REDIS_CA && { ca: env.LATCHKEY_REDIS_CA }),
+      ...(env.LATCHKEY_REDIS_CERT && { cert: env.LATCHKEY_REDIS_CERT }),
+      ...(env.LATCHKEY_REDIS_KEY && { key: env.LATCHKEY_REDIS_KEY }),
+    },
+  };
+}
+
+function readTls(env: Environment): TlsConfig | undefined {
+  if (!env.LATCHKEY_TLS_CERT || !env.LATCHKEY_TLS_KEY) return undefined;
+  return {
+    cert: env.LATCHKEY_TLS_CERT,
+    key: env.LATCHKEY_TLS_KEY,
+    ...(env.LATCHKEY_TLS_CLIENT_CA && { clientCa: env.LATCHKEY_TLS_CLIENT_CA }),
+  };
+}
+
+function isOrigin(text: string): boolean {
+  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+}
+
+function faultsOf(issue: z.core.$ZodIssue): string[] {
+  const names = issue.code === "unrecognized_keys" ? issue.keys : [issue.path.join(".")];
+  return names.map((name) => `${name} ${issue.message}`);
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { createKeyRing, type KeyRing, type ServiceKey } from "../domain/keys.ts";
+import { writeFirstFile } from "./first-file.ts";
+import { readYaml } from "./read-yaml.ts";
+
+const keysFile = z
+  .strictObject({
+    keys: z
+      .array(
+        z.strictObject({
+          version: z.int().min(1).max(0xffff_ffff),
+          secret: z
+            .base64("must be base64")
+            .transform((text) => Buffer.from(text, "base64"))
+            .refine((secret) => secret.length >= 32, "must be 32 random bytes or more"),
+        }),
+      )
+      .min(1),
+  })
+  .refine(({ keys }) => new Set(keys.map((key) => key.version)).size === keys.length, {
+    path: ["keys"],
+    message: "must each have a version of its own",
+  });
+
+/**
+ * Reads a keys file (YAML or JSON): `keys:` with a list of `version` (a number) and `secret` (base64 of 32 random bytes or
+ * more), the current key first, then the retiring ones.
+ *
+ * @throws ConfigError that lists every fault with its line, and never a secret.
+ */
+export function readKeysFile(path: string): KeyRing {
+  return createKeyRing(readYaml(path, keysFile).keys as unknown as readonly [ServiceKey, ...ServiceKey[]]);
+}
+
+/** Writes a keys file with one new key, unless the file is there. Answers whether it has. */
+export function makeKeysFile(path: string): boolean {
+  const secret = randomBytes(32).toString("base64");
+  return writeFirstFile(
+    path,
+    `# The service keys of Latchkey. Whoever has them and the store can forge tokens; without them every token is lost.\nkeys:\n  - version: 1\n    secret: ${secret}\n`,
+  );
+}

@@ -1,0 +1,43 @@
+import { type Status, statusOf, type Token } from "./token.ts";
+
+/** Conditions on tokens. They add up; an absent one does not count. Times are milliseconds since 1970. */
+export interface Filter {
+  readonly kinds?: readonly string[] | undefined;
+  readonly status?: Status | undefined;
+  readonly permanent?: boolean | undefined;
+  readonly label?: string | undefined;
+  readonly parentId?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly created?: Period | undefined;
+  /** A permanent token is in no such period. */
+  readonly expiring?: Period | undefined;
+  /** A token that was never used is in no such period. */
+  readonly lastUsed?: Period | undefined;
+}
+
+/** From `after` on, until just before `before`. */
+export interface Period {
+  readonly after?: number | undefined;
+  readonly before?: number | undefined;
+}
+
+/** Whether the token meets all conditions at `now`. */
+export function matches(filter: Filter, token: Token, now: number): boolean {
+  return (
+    (filter.kinds === undefined || filter.kinds.includes(token.kind)) &&
+    (filter.status === undefined || filter.status === statusOf(token, now)) &&
+    (filter.permanent === undefined || filter.permanent === (token.expireTime === undefined)) &&
+    (filter.label === undefined || filter.label === token.label) &&
+    (filter.parentId === undefined || filter.parentId === token.parentId) &&
+    (filter.clientId === undefined || filter.clientId === token.clientId) &&
+    isWithin(filter.created, token.createTime) &&
+    isWithin(filter.expiring, token.expireTime) &&
+    isWithin(filter.lastUsed, token.lastUsedTime)
+  );
+}
+
+function isWithin(period: Period | undefined, time: number | undefined): boolean {
+  if (period === undefined) return true;
+  if (time === undefined) return false;
+  return (period.after === undefined || time >= period.after) && (period.before === undefined || time < period.before);
+}

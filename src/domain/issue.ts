@@ -1,0 +1,128 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { fieldError, TokenError } from "../errors.ts";
+import { type Caller, hasScope, nameOf, resolveOwner } from "./caller.ts";
+import { checkClaims } from "./claims.ts";
+import type { Context } from "./context.ts";
+import type { Kind } from "./kinds.ts";
+import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
+import { normalizeScopes } from "./scopes.ts";
+import { digestSecret, mintSecret } from "./secret.ts";
+import type { Token } from "./token.ts";
+
+/** What a creator asks for. Empty texts mean: not said. */
+export interface NewToken {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly kind: string;
+  readonly label: string;
+  readonly lifetime: Lifetime;
+  readonly scopes: readonly string[];
+  readonly audiences: readonly string[];
+  readonly claims: JsonObject | undefined;
+  readonly clientId: string;
+  readonly inactive: boolean;
+  readonly maxUses: number | undefined;
+}
+
+/** A token and its secret, for the only time. */
+export interface IssuedToken {
+  readonly token: Token;
+  readonly secret: string;
+}
+
+/** Makes a token as its kind allows, with no more than the caller has. Nothing is stored if any rule is broken. */
+export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
+  const kind = requireKind(context, caller, wish.kind);
+  const owner = resolveOwner(caller, wish.tenant, wish.subject);
+  requireScopes(caller, wish.scopes);
+  requireLabel(kind.uniqueLabels, wish.label);
+  const now = context.clock();
+  const expireTime = resolveExpireTime(kind, wish.lifetime, now);
+  const minted = mintSecret(kind.prefix, context.store.shardTag(owner));
+  const token: Token = {
+    ...owner,
+    version: 1,
+    revision: 1,
+    id: minted.id,
+    kind: kind.name,
+    label: wish.label,
+    hint: minted.hint,
+    scopes: normalizeScopes(wish.scopes),
+    audiences: normalizeScopes(wish.audiences),
+    claims: checkClaims(wish.claims),
+    clientId: wish.clientId,
+    parentId: "",
+    creator: nameOf(caller),
+    createTime: now,
+    expireTime,
+    purgeTime: purgeTimeOf(kind, expireTime),
+    lastUsedTime: undefined,
+    active: !wish.inactive,
+    usesLeft: resolveUses(kind, wish.maxUses),
+    digests: [digestSecret(context.keys, minted.secret)],
+    holdsLabel: kind.uniqueLabels,
+    holdsPlace: kind.maxPerSubject !== undefined,
+  };
+  await insert(context, kind, token);
+  return { token, secret: minted.secret };
+}
+
+function requireKind(context: Context, caller: Caller, name: string): Kind {
+  const kind = context.kinds.get(name);
+  if (!kind) throw fieldError("KIND_UNKNOWN", "kind", `none of ${[...context.kinds.keys()].join(", ")}`);
+  if (!caller.permissions.has("latchkey:admin") && !kind.creators.includes(caller.credential)) {
+    throw fieldError(
+      "KIND_NOT_ALLOWED",
+      "kind",
+      `tokens of kind ${name} are made by administrators or other credentials`,
+    );
+  }
+  return kind;
+}
+
+function requireScopes(caller: Caller, scopes: readonly string[]): void {
+  for (const [index, scope] of scopes.entries()) {
+    if (!hasScope(caller, scope)) {
+      throw fieldError("SCOPE_BEYOND_CALLER", `scopes[${index}]`, `you can't grant ${scope}, for you don't have it`);
+    }
+  }
+}
+
+/** @throws LABEL_REQUIRED if the label has to be unique and is blank. */
+export function requireLabel(unique: boolean, label: string): void {
+  if (unique && label.trim() === "")
+    throw fieldError("LABEL_REQUIRED", "label", "is required and unique for this kind");
+}
+
+function resolveUses(kind: Kind, maxUses: number | undefined): number | undefined {
+  if (maxUses === undefined) return kind.defaultUses;
+  if (kind.maxUses !== undefined && maxUses > kind.maxUses) {
+    throw fieldError("USES_INVALID", "max_uses", `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
+  }
+  return maxUses;
+}
+
+async function insert(context: Context, kind: Kind, token: Token): Promise<void> {
+  switch (await context.store.insert(token, kind.maxPerSubject)) {
+    case "inserted":
+      return;
+    case "label-taken":
+      throw labelTaken();
+    case "cap-reached":
+      throw new TokenError(
+        "CAP_REACHED",
+        `the subject has ${kind.maxPerSubject} live tokens of kind ${kind.name}, the most there may be`,
+      );
+    case "parent-gone":
+      throw tokenNotFound();
+  }
+}
+
+export function labelTaken(): TokenError {
+  return fieldError("LABEL_TAKEN", "label", "another live token of this subject and kind has it");
+}
+
+/** The one answer for what is not there and for what is none of the caller's business. */
+export function tokenNotFound(): TokenError {
+  return new TokenError("TOKEN_NOT_FOUND", "no such token");
+}

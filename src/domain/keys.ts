@@ -1,0 +1,51 @@
+import { createHash, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+
+/** A secret of the installation, as its keys file holds it. */
+export interface ServiceKey {
+  /** 1 or more; told apart by it in the records. */
+  readonly version: number;
+  /** 32 random bytes or more. */
+  readonly secret: Uint8Array;
+}
+
+/** What is derived from one service key, each purpose by its own key (HKDF, RFC 5869). */
+export interface DerivedKey {
+  readonly version: number;
+  /** Makes the digests of secrets. A KeyObject, because `createHmac` is several times slower with raw bytes. */
+  readonly digest: KeyObject;
+  /** Signs page tokens. */
+  readonly pageToken: KeyObject;
+  /** Tells keys apart without telling anything of them. */
+  readonly fingerprint: string;
+}
+
+/** The keys in use: the current one makes new digests, all of them check old ones. */
+export interface KeyRing {
+  readonly current: DerivedKey;
+  readonly byVersion: ReadonlyMap<number, DerivedKey>;
+}
+
+/** @param keys the current one first, then the retiring ones. */
+export function createKeyRing(keys: readonly [ServiceKey, ...ServiceKey[]]): KeyRing {
+  const derived = keys.map(deriveKey);
+  return {
+    current: derived[0] as DerivedKey,
+    byVersion: new Map(derived.map((key) => [key.version, key])),
+  };
+}
+
+/** The fingerprints of all keys, the current one first. */
+export function fingerprintsOf(keys: KeyRing): string[] {
+  const others = [...keys.byVersion.values()].filter((key) => key !== keys.current);
+  return [keys.current, ...others].map((key) => key.fingerprint);
+}
+
+function deriveKey({ version, secret }: ServiceKey): DerivedKey {
+  const derive = (purpose: string) => Buffer.from(hkdfSync("sha256", secret, "", `latchkey/${purpose}`, 32));
+  return {
+    version,
+    digest: createSecretKey(derive("digest")),
+    pageToken: createSecretKey(derive("page-token")),
+    fingerprint: createHash("sha256").update(derive("fingerprint")).digest("base64url"),
+  };
+}

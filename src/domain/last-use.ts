@@ -1,0 +1,50 @@
+import type { TokenStore } from "../store/token-store.ts";
+import type { Clock } from "./clock.ts";
+import { changed, type Token } from "./token.ts";
+
+/** A token's last use is noted again only after this time, so that a busy token does not cost a write for every use. */
+const PRECISION = 60_000;
+const FLUSH_INTERVAL = 1_000;
+
+/** Notes when tokens are used, beside the calls that use them. */
+export interface LastUse {
+  /** Notes a use of the token now. */
+  note(token: Token): void;
+  /** Writes what is noted. */
+  flush(): Promise<void>;
+  /** Writes what is noted, and stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Collects uses and writes them once a second. A use that can't be written is forgotten: nothing is decided by it, and a
+ * store that fails is seen by every other call.
+ */
+export function createLastUse(store: TokenStore, clock: Clock): LastUse {
+  const noted = new Map<string, { token: Token; time: number }>();
+  const timer = setInterval(flush, FLUSH_INTERVAL).unref();
+
+  async function flush(): Promise<void> {
+    const uses = [...noted.values()];
+    noted.clear();
+    await Promise.allSettled(
+      uses.map(({ token, time }) => store.replace(token, changed(token, { lastUsedTime: time }))),
+    );
+  }
+
+  return {
+    note(token) {
+      const time = clock();
+      if (isDue(token, time)) noted.set(token.id, { token, time });
+    },
+    flush,
+    close() {
+      clearInterval(timer);
+      return flush();
+    },
+  };
+}
+
+function isDue(token: Token, now: number): boolean {
+  return token.lastUsedTime === undefined || now - token.lastUsedTime >= PRECISION;
+}

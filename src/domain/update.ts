@@ -1,0 +1,88 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { fieldError, TokenError } from "../errors.ts";
+import type { Caller } from "./caller.ts";
+import { checkClaims } from "./claims.ts";
+import type { Context } from "./context.ts";
+import { editToken } from "./edit.ts";
+import { requireLabel } from "./issue.ts";
+import { purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
+import { normalizeScopes } from "./scopes.ts";
+import { edited, statusOf, type Token } from "./token.ts";
+
+/** What to change; what is absent stays. */
+export interface TokenChanges {
+  readonly label?: string;
+  /** Undefined: permanent. */
+  readonly expireTime?: number | undefined;
+  readonly scopes?: readonly string[];
+  readonly claims?: JsonObject | undefined;
+}
+
+/** What anyone else than an administrator would use to lengthen or upgrade its own token. */
+const ADMINISTRATORS_ONLY = { expireTime: "expire_time", claims: "claims" } as const;
+
+/**
+ * Changes a token, if `etag` is empty or still the token's.
+ *
+ * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, what `editToken` and
+ * `resolveExpireTime` throw
+ */
+export function updateToken(
+  context: Context,
+  caller: Caller,
+  id: string,
+  changes: TokenChanges,
+  etag: string,
+): Promise<Token> {
+  requireFields(caller, changes);
+  return editToken(context, caller, { id }, (token) => {
+    if (etag !== "" && etag !== etagOf(token)) throw new TokenError("ETAG_MISMATCH", "the token has changed since");
+    return edited(token, {
+      ...("label" in changes && relabel(token, changes.label ?? "")),
+      ...("expireTime" in changes && moveExpiry(context, token, changes.expireTime)),
+      ...("scopes" in changes && { scopes: narrowScopes(token, changes.scopes ?? []) }),
+      ...("claims" in changes && { claims: checkClaims(changes.claims) }),
+    });
+  });
+}
+
+/** What callers see of a token's revision. */
+export function etagOf(token: Token): string {
+  return String(token.revision);
+}
+
+function requireFields(caller: Caller, changes: TokenChanges): void {
+  if (caller.permissions.has("latchkey:admin")) return;
+  for (const [key, field] of Object.entries(ADMINISTRATORS_ONLY)) {
+    if (key in changes) throw fieldError("FIELD_NOT_ALLOWED", field, "only administrators may change it");
+  }
+}
+
+function relabel(token: Token, label: string): Partial<Token> {
+  requireLabel(token.holdsLabel, label);
+  return { label };
+}
+
+function moveExpiry(context: Context, token: Token, expireTime: number | undefined): Partial<Token> {
+  const now = context.clock();
+  const kind = context.kinds.get(token.kind);
+  if (!kind) throw fieldError("KIND_UNKNOWN", "expire_time", `kind ${token.kind} is no longer in the kinds table`);
+  const status = statusOf(token, now);
+  if (status === "EXPIRED" || status === "EXHAUSTED") {
+    throw fieldError("LIFETIME_INVALID", "expire_time", `the token is ${status.toLowerCase()}; make a new one`);
+  }
+  const resolved = resolveExpireTime(
+    kind,
+    expireTime === undefined ? { type: "permanent" } : { type: "until", time: expireTime },
+    now,
+  );
+  return { expireTime: resolved, purgeTime: purgeTimeOf(kind, resolved) };
+}
+
+function narrowScopes(token: Token, scopes: readonly string[]): string[] {
+  for (const [index, scope] of scopes.entries()) {
+    if (!token.scopes.includes(scope))
+      throw fieldError("SCOPE_WIDENED", `scopes[${index}]`, `the token has no ${scope}`);
+  }
+  return normalizeScopes(scopes);
+}

@@ -1,0 +1,99 @@
+import type {
+  CreateRequest,
+  DeleteAllRequest,
+  DeleteRequest,
+  GetRequest,
+  ListRequest,
+  SetActiveRequest,
+  UpdateRequest,
+} from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Filter, Period } from "../domain/filter.ts";
+import type { NewToken } from "../domain/issue.ts";
+import type { Lifetime } from "../domain/lifetime.ts";
+import type { ListQuery } from "../domain/list.ts";
+import type { TokenHandle } from "../domain/lookup.ts";
+import type { Revocation } from "../domain/revoke.ts";
+import type { TokenChanges } from "../domain/update.ts";
+import { durationToMs, timestampToMs } from "./times.ts";
+import { fromStatusMessage } from "./token-message.ts";
+
+/** What a CreateRequest asks for, in the domain's terms. */
+export function toNewToken(request: CreateRequest): NewToken {
+  return { ...request, lifetime: toLifetime(request.lifetime), claims: request.claims, maxUses: request.maxUses };
+}
+
+function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
+  switch (lifetime.case) {
+    case "ttl":
+      return { type: "ttl", duration: durationToMs("ttl", lifetime.value) };
+    case "expireTime":
+      return { type: "until", time: timestampToMs("expire_time", lifetime.value) ?? 0 };
+    case "permanent":
+      return { type: "permanent" };
+    case undefined:
+      return { type: "default" };
+  }
+}
+
+/** How a Get, SetActive or Delete names its token. That one is named is a rule of the proto. */
+export function toHandle({ token }: GetRequest | SetActiveRequest | DeleteRequest): TokenHandle {
+  return token.case === "secret" ? { secret: token.value } : { id: token.value ?? "" };
+}
+
+/** What a ListRequest asks for. */
+export function toListQuery(request: ListRequest): ListQuery {
+  const filter: Filter = {
+    ...toFilter(request),
+    label: request.label,
+    parentId: request.parentId || undefined,
+    created: toPeriod("created", request.createdAfter, request.createdBefore),
+    expiring: toPeriod("expiring", request.expiringAfter, request.expiringBefore),
+    lastUsed: toPeriod("last_used", request.lastUsedAfter, request.lastUsedBefore),
+  };
+  return {
+    tenant: request.tenant,
+    subject: request.subject,
+    filter,
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+  };
+}
+
+/** What a DeleteAllRequest asks for. */
+export function toRevocation(request: DeleteAllRequest): Revocation {
+  return {
+    tenant: request.tenant,
+    subject: request.subject,
+    allSubjects: request.allSubjects,
+    filter: { ...toFilter(request), clientId: request.clientId || undefined },
+    exceptIds: request.exceptIds,
+  };
+}
+
+function toFilter(request: ListRequest | DeleteAllRequest): Filter {
+  return {
+    kinds: request.kinds.length > 0 ? request.kinds : undefined,
+    status: fromStatusMessage(request.status),
+    permanent: request.permanent,
+  };
+}
+
+function toPeriod(
+  field: string,
+  after: ListRequest["createdAfter"],
+  before: ListRequest["createdBefore"],
+): Period | undefined {
+  if (!after && !before) return undefined;
+  return { after: timestampToMs(`${field}_after`, after), before: timestampToMs(`${field}_before`, before) };
+}
+
+/** What an UpdateRequest changes: the fields of its mask. */
+export function toChanges(request: UpdateRequest): TokenChanges {
+  const named = new Set(request.updateMask?.paths);
+  return {
+    ...(named.has("label") && { label: request.label }),
+    ...(named.has("expire_time") && { expireTime: timestampToMs("expire_time", request.expireTime) }),
+    ...(named.has("scopes") && { scopes: request.scopes }),
+    ...(named.has("claims") && { claims: request.claims }),
+  };
+}

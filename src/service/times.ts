@@ -1,0 +1,28 @@
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { fieldError } from "../errors.ts";
+
+const BILLION = 1_000_000_000;
+
+/** @throws LIFETIME_INVALID if it is not a well-formed Duration (google/protobuf/duration.proto). */
+export function durationToMs(field: string, { seconds, nanos }: Duration): number {
+  const opposed = (seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0);
+  if (Math.abs(nanos) >= BILLION || opposed) throw fieldError("LIFETIME_INVALID", field, "is not a valid Duration");
+  return Number(seconds) * 1000 + nanos / 1_000_000;
+}
+
+/** Undefined stays undefined. @throws INVALID_REQUEST if it is not a well-formed Timestamp. */
+export function timestampToMs(field: string, timestamp: Timestamp | undefined): number | undefined {
+  if (timestamp === undefined) return undefined;
+  const { seconds, nanos } = timestamp;
+  if (nanos < 0 || nanos >= BILLION) throw fieldError("INVALID_REQUEST", field, "is not a valid Timestamp");
+  return Number(seconds) * 1000 + Math.floor(nanos / 1_000_000);
+}
+
+export function msToDuration(ms: number): { seconds: bigint; nanos: number } {
+  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+}
+
+/** For times since 1970. */
+export function msToTimestamp(ms: number): { seconds: bigint; nanos: number } {
+  return msToDuration(ms);
+}

@@ -1,0 +1,76 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { InactiveReason, type IntrospectResponseSchema, type TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Caller } from "../domain/caller.ts";
+import type { Context } from "../domain/context.ts";
+import { introspect, introspectAll, type Verdict } from "../domain/introspect.ts";
+import { issueToken } from "../domain/issue.ts";
+import { listTokens } from "../domain/list.ts";
+import { findToken } from "../domain/lookup.ts";
+import { deleteToken, deleteTokens } from "../domain/revoke.ts";
+import { setActive } from "../domain/set-active.ts";
+import { updateToken } from "../domain/update.ts";
+import { toChanges, toHandle, toListQuery, toNewToken, toRevocation } from "./requests.ts";
+import { toTokenMessage } from "./token-message.ts";
+
+type Methods = (typeof TokenService)["method"];
+
+/** What a service does: for each method a function of the caller and the request. */
+export type Handlers = {
+  readonly [M in keyof Methods]: (
+    caller: Caller,
+    request: MessageShape<Methods[M]["input"]>,
+    signal: AbortSignal,
+  ) => Promise<MessageInitShape<Methods[M]["output"]>>;
+};
+
+/** The TokenService: each method converts the request, calls the domain and converts the answer. */
+export function createTokenService(context: Context): Handlers {
+  const show = (token: Parameters<typeof toTokenMessage>[0]) => toTokenMessage(token, context.clock());
+
+  return {
+    async create(caller, request) {
+      const { token, secret } = await issueToken(context, caller, toNewToken(request));
+      return { token: show(token), secret };
+    },
+
+    async list(caller, request) {
+      const { tokens, nextPageToken } = await listTokens(context, caller, toListQuery(request));
+      return { tokens: tokens.map(show), nextPageToken };
+    },
+
+    async get(caller, request) {
+      return { token: show(await findToken(context, caller, toHandle(request))) };
+    },
+
+    async update(caller, request) {
+      return { token: show(await updateToken(context, caller, request.id, toChanges(request), request.etag)) };
+    },
+
+    async setActive(caller, request) {
+      return { token: show(await setActive(context, caller, toHandle(request), request.active)) };
+    },
+
+    async delete(caller, request) {
+      return { deletedCount: BigInt(await deleteToken(context, caller, toHandle(request))) };
+    },
+
+    async deleteAll(caller, request, signal) {
+      return { deletedCount: BigInt(await deleteTokens(context, caller, toRevocation(request), signal)) };
+    },
+
+    async introspect(caller, request) {
+      return toVerdictMessage(await introspect(context, caller, request));
+    },
+
+    async batchIntrospect(caller, request) {
+      const verdicts = await introspectAll(context, caller, request.requests);
+      return { responses: verdicts.map(toVerdictMessage) };
+    },
+  };
+
+  function toVerdictMessage(verdict: Verdict): MessageInitShape<typeof IntrospectResponseSchema> {
+    return verdict.active
+      ? { active: true, token: show(verdict.token) }
+      : { active: false, reason: InactiveReason[verdict.reason] };
+  }
+}

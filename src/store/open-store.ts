@@ -1,0 +1,31 @@
+import type { Clock } from "../domain/clock.ts";
+import { TokenError } from "../errors.ts";
+import { openRedisStore, type RedisTls } from "./redis.ts";
+import { openSqliteStore } from "./sqlite.ts";
+import type { TokenStore } from "./token-store.ts";
+
+export interface StoreOptions {
+  /** By which a SQLite store drops dead records; Redis goes by its own. */
+  readonly clock: Clock;
+  /** For `rediss://`: what the system's own certificate authorities don't cover. */
+  readonly tls?: RedisTls | undefined;
+}
+
+/**
+ * Opens the store at `sqlite:<path>`, `redis://…` or `rediss://…`.
+ *
+ * @throws INVALID_REQUEST for any other location, STORE_UNAVAILABLE if the store does not serve.
+ */
+export async function openStore(location: string, options: StoreOptions): Promise<TokenStore> {
+  const scheme = location.slice(0, location.indexOf(":") + 1);
+  switch (scheme) {
+    case "sqlite:":
+      return openSqliteStore({ path: location.slice(scheme.length), clock: options.clock });
+    case "redis:":
+    case "rediss:":
+      return openRedisStore({ url: location, tls: options.tls });
+    default:
+      // The location may hold a password even where its scheme is wrong, so it is not repeated here.
+      throw new TokenError("INVALID_REQUEST", "a store's location is sqlite:<path>, redis://… or rediss://…");
+  }
+}

@@ -1,0 +1,65 @@
+import { create, fromBinary, type JsonObject, toBinary } from "@bufbuild/protobuf";
+import { type TokenRecord, TokenRecordSchema } from "#gen/latchkey/store/v1/record_pb.ts";
+import type { Token } from "../domain/token.ts";
+import { TokenError } from "../errors.ts";
+
+/** The bytes in which both stores keep a token. Equal tokens give equal bytes. */
+export function encodeRecord(token: Token): Buffer {
+  const bytes = toBinary(TokenRecordSchema, toRecord(token));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * The token that `encodeRecord` packed.
+ *
+ * @throws STORE_UNAVAILABLE if the bytes are damaged.
+ */
+export function decodeRecord(bytes: Uint8Array): Token {
+  try {
+    return toToken(fromBinary(TokenRecordSchema, bytes));
+  } catch (cause) {
+    throw new TokenError("STORE_UNAVAILABLE", "a stored record is damaged", { cause });
+  }
+}
+
+/** How a record of this version begins. It is what a compare-and-set compares. */
+export function versionBytes(version: number): Buffer {
+  const bytes = Buffer.alloc(5);
+  bytes[0] = 0x0d;
+  bytes.writeUInt32LE(version, 1);
+  return bytes;
+}
+
+function toRecord(token: Token): TokenRecord {
+  const { createTime, expireTime, purgeTime, lastUsedTime, claims, usesLeft, digests, ...same } = token;
+  return create(TokenRecordSchema, {
+    ...same,
+    scopes: [...token.scopes],
+    audiences: [...token.audiences],
+    claims: claims === undefined ? "" : JSON.stringify(claims),
+    createTime: BigInt(createTime),
+    ...(expireTime !== undefined && { expireTime: BigInt(expireTime) }),
+    ...(purgeTime !== undefined && { purgeTime: BigInt(purgeTime) }),
+    ...(lastUsedTime !== undefined && { lastUsedTime: BigInt(lastUsedTime) }),
+    ...(usesLeft !== undefined && { usesLeft }),
+    digests: digests.map(({ keyVersion, digest }) => ({ keyVersion, digest: new Uint8Array(digest) })),
+  });
+}
+
+function toToken(record: TokenRecord): Token {
+  const { $typeName, $unknown, claims, createTime, digests, ...same } = record;
+  return {
+    ...same,
+    claims: claims === "" ? undefined : (JSON.parse(claims) as JsonObject),
+    createTime: Number(createTime),
+    expireTime: toNumber(record.expireTime),
+    purgeTime: toNumber(record.purgeTime),
+    lastUsedTime: toNumber(record.lastUsedTime),
+    usesLeft: record.usesLeft,
+    digests: digests.map(({ keyVersion, digest }) => ({ keyVersion, digest })),
+  };
+}
+
+function toNumber(time: bigint | undefined): number | undefined {
+  return time === undefined ? undefined : Number(time);
+}

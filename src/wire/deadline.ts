@@ -1,0 +1,62 @@
+import type { EventEmitter } from "node:events";
+import type { IncomingHttpHeaders } from "node:http";
+import { TokenError } from "../errors.ts";
+
+const GRPC_UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** The headers that carry a deadline. */
+export const TIMEOUT_HEADERS = ["grpc-timeout", "connect-timeout-ms"] as const;
+
+/**
+ * For how many milliseconds the client waits, or undefined if it does not say.
+ *
+ * @throws INVALID_REQUEST for a value that the protocols do not know.
+ */
+export function readTimeout(headers: IncomingHttpHeaders): number | undefined {
+  const grpc = headers["grpc-timeout"];
+  if (grpc !== undefined) return parseGrpcTimeout(String(grpc));
+  const connect = headers["connect-timeout-ms"];
+  return connect === undefined ? undefined : parseConnectTimeout(String(connect));
+}
+
+function parseGrpcTimeout(text: string): number {
+  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined) throw new TokenError("INVALID_REQUEST", "grpc-timeout can't be read");
+  return Number(digits) * (GRPC_UNITS[unit] ?? 0);
+}
+
+function parseConnectTimeout(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new TokenError("INVALID_REQUEST", "connect-timeout-ms can't be read");
+  return Number(text);
+}
+
+/**
+ * A signal that aborts with a TokenError when the call must end: its time is over, the server goes down, or the client
+ * has left (`exchange`, the response or the stream, is closed).
+ */
+export function limitCall(exchange: EventEmitter, timeout: number, shutdown: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const end = () => controller.abort(shutdown.reason);
+  const timer = setTimeout(() => controller.abort(new TokenError("DEADLINE_EXCEEDED", "the deadline passed")), timeout);
+  if (shutdown.aborted) end();
+  shutdown.addEventListener("abort", end);
+  exchange.once("close", () => {
+    clearTimeout(timer);
+    shutdown.removeEventListener("abort", end);
+    controller.abort(new TokenError("CANCELLED", "the caller left"));
+  });
+  return controller.signal;
+}
+
+/** Settles as `work` does, or rejects with the signal's reason as soon as it aborts. */
+export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
