@@ -56,6 +56,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     drainDelay: config.drainDelay,
     log,
   });
+  rootToken.keep();
 
   return {
     url: server.url,
@@ -81,8 +82,8 @@ function openKeys(config: Config, log: Logger): KeyRing {
 async function requireSameKeys(store: TokenStore, keys: KeyRing, config: Config): Promise<void> {
   if (await store.adoptKeys(fingerprintsOf(keys))) return;
   await store.close();
-  throw new ConfigError([
-    `${config.keysPath}: holds none of the service keys that the tokens in the store were made with; with it, every token would look wrong. Put the right keys file in its place, or point LATCHKEY_KEYS to it`,
+  throw new ConfigError(config.keysPath, [
+    "holds none of the service keys that the tokens in the store were made with, so that every token would look wrong; put the right file in its place, or point LATCHKEY_KEYS to it",
   ]);
 }
 

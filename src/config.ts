@@ -65,11 +65,14 @@ const seconds = z
 
 const pem = z.string().transform((path, context) => {
   try {
-    return readFileSync(path, "utf8");
+    const text = readFileSync(path, "utf8");
+    if (text.includes("-----BEGIN ")) return text;
+    context.addIssue("names a file that holds no PEM");
   } catch (error) {
-    context.addIssue(`can't be read: ${(error as Error).message}`);
-    return z.NEVER;
+    // The whole message would quote the path, which is the key itself where somebody mistook the one for the other.
+    context.addIssue(`names a file that can't be read (${(error as NodeJS.ErrnoException).code})`);
   }
+  return z.NEVER;
 });
 
 /** The variables, as README.md documents them. One that is set to nothing counts as not set. */
@@ -100,6 +103,14 @@ const environment = z
     },
     { error: (issue) => (issue.code === "unrecognized_keys" ? "is not a variable of Latchkey" : undefined) },
   )
+  .refine((env) => !env.LATCHKEY_REDIS_CERT === !env.LATCHKEY_REDIS_KEY, {
+    path: ["LATCHKEY_REDIS_CERT"],
+    message: "and LATCHKEY_REDIS_KEY go together",
+  })
+  .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || env.LATCHKEY_STORE.startsWith("rediss:"), {
+    path: ["LATCHKEY_STORE"],
+    message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+  })
   .refine((env) => !env.LATCHKEY_TLS_CERT === !env.LATCHKEY_TLS_KEY, {
     path: ["LATCHKEY_TLS_CERT"],
     message: "and LATCHKEY_TLS_KEY go together",
@@ -119,7 +130,7 @@ type Environment = z.output<typeof environment>;
 export function readConfig(variables: Record<string, string | undefined>): Config {
   const named = Object.entries(variables).filter(([name, value]) => name.startsWith("LATCHKEY_") && value !== "");
   const { data: env, error } = environment.safeParse(Object.fromEntries(named));
-  if (!env) throw new ConfigError(error.issues.flatMap(faultsOf));
+  if (!env) throw new ConfigError("the environment", error.issues.flatMap(faultsOf));
   const store = readStore(env);
   const dataFolder = store.shared ? "./data" : dirname(store.location.slice("sqlite:".length));
   return Object.freeze({

@@ -13,14 +13,18 @@ try {
   process.stdout.write(welcome(app, config));
   log.info({ url: app.url }, "serving");
 
+  let stopping = false;
   const stop = async (signal: string) => {
+    // A terminal sends Ctrl-C to npm and to us, and npm passes it on: the second one means nothing.
+    if (stopping) return;
+    stopping = true;
     log.info({ signal }, "stopping");
     await app.close();
     log.info("stopped");
     process.exit(0);
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 } catch (error) {
   process.stderr.write(`latchkey can't start: ${explain(error)}\n`);
   process.exit(1);

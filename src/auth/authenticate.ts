@@ -46,16 +46,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   const schemes = collectSchemes(options.kinds);
   const issuers = new Map(options.issuers.map((issuer) => [issuer.name, issuer]));
 
-  async function authenticateHeader({ token, kinds }: Credentials): Promise<Caller> {
-    if (kinds !== undefined) return authenticateSecret(token, kinds);
+  async function authenticateHeader({ token, kind }: Credentials): Promise<Caller> {
+    if (kind !== undefined) return authenticateSecret(token, kind);
     if (isRoot(token, options.rootDigest)) return root;
     return isJwt(token) ? authenticateJwt(token) : authenticateSecret(token);
   }
 
-  async function authenticateSecret(secret: string, kinds?: ReadonlySet<string>): Promise<Caller> {
+  async function authenticateSecret(secret: string, kind?: string): Promise<Caller> {
     const token = await options.verifySecret(secret);
     if (token === undefined) throw refusal("no such token");
-    const { tenant, subject, scopes } = checkToken(token, options.clock(), kinds);
+    const { tenant, subject, scopes } = checkToken(token, options.clock(), kind);
     return createCaller({ credential: "token", tenant, subject, scopes, tokenId: token.id });
   }
 
@@ -82,11 +82,11 @@ function isRoot(token: string, rootDigest: Uint8Array | undefined): boolean {
   return rootDigest !== undefined && timingSafeEqual(digestRootToken(token), rootDigest);
 }
 
-function checkToken(token: Token, now: number, kinds: ReadonlySet<string> | undefined): Token {
+function checkToken(token: Token, now: number, kind: string | undefined): Token {
   if (statusOf(token, now) !== "ACTIVE") throw refusal("the token is not active");
   // A call would have to cost a use, and a one-time token could make tokens that outlive it.
   if (token.usesLeft !== undefined) throw refusal("a token with limited uses can't call Latchkey");
-  if (kinds !== undefined && !kinds.has(token.kind)) throw refusal("the token is of another kind than its scheme says");
+  if (kind !== undefined && token.kind !== kind) throw refusal("the token is of another kind than its scheme says");
   if (token.audiences.length > 0 && !token.audiences.includes(AUDIENCE)) throw refusal("the token is for others");
   return token;
 }

@@ -35,7 +35,7 @@ function matches(match: CertificateRule["match"], certificate: PeerCertificate, 
 }
 
 /** `label:value`. Node quotes a value that holds a comma or a quote, so that no name can pretend to be two. */
-const ALT_NAME = /([A-Za-z0-9 ]+:)("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;
+const ALT_NAME = /([A-Za-z0-9 ]+:)("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/gy;
 
 /** The names of Node's text `DNS:a.example, URI:spiffe://b`. None if it can't be read to its end. */
 function readAltNames(text: string): ReadonlySet<string> {

@@ -43,7 +43,7 @@ function listValues(claim: unknown): string[] {
 function readClaim(claims: JWTPayload, path: ClaimPath): unknown {
   let value: unknown = claims;
   for (const name of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    if (typeof value !== "object" || value === null) return undefined;
     value = (value as Record<string, unknown>)[name];
   }
   return value;

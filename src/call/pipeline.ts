@@ -43,6 +43,7 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
     entry.caller = caller;
     authorize(caller, method.name);
     validate(method.input, message);
+    if (signal.aborted) throw abortError(signal.reason);
     // The table of permissions has let only methods of the service through, and the wire has parsed its input type.
     const handle = handlers[method.localName as keyof Handlers] as Handler;
     return create(method.output, await handle(caller, message, signal));

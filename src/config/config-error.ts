@@ -4,8 +4,9 @@ export class ConfigError extends Error {
   /** One line each, for example `issuers.yaml:3: issuers[0].audiences: is missing`. */
   readonly faults: readonly string[];
 
-  constructor(faults: readonly string[]) {
-    super(["the configuration can't be used:", ...faults.map((fault) => `  ${fault}`)].join("\n"));
+  /** @param source where the configuration stands: a file's path, or `the environment`. */
+  constructor(source: string, faults: readonly string[]) {
+    super([`wrong configuration in ${source}:`, ...faults.map((fault) => `  ${fault}`)].join("\n"));
     this.faults = faults;
   }
 }

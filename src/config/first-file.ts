@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -8,11 +19,12 @@ import { dirname } from "node:path";
 export function writeFirstFile(path: string, text: string): boolean {
   if (existsSync(path)) return false;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${process.pid}`;
-  const file = openSync(draft, "w", 0o600);
+  // Not the process id: in containers that share a folder, every process can have the same.
+  const draft = `${path}.${randomUUID()}`;
+  const file = openSync(draft, "wx", 0o600);
   try {
     chmodSync(draft, 0o600);
-    writeSync(file, text);
+    writeFileSync(file, text);
     fsyncSync(file);
     linkSync(draft, path);
     return true;

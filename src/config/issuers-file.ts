@@ -19,25 +19,25 @@ export interface IssuersFile {
  */
 export function readIssuersFile(path: string): IssuersFile {
   const { issuers, certificates } = readYaml(path, issuersSchema);
-  const sources = readKeySources(issuers, dirname(path));
+  const sources = readKeySources(issuers, path);
   return {
     issuers: issuers.map((entry, index) => toIssuerSettings(entry, sources[index] as KeySource)),
     certificates: certificates.map(toCertificateRule),
   };
 }
 
-function readKeySources(entries: readonly IssuerEntry[], folder: string): KeySource[] {
+function readKeySources(entries: readonly IssuerEntry[], path: string): KeySource[] {
   const faults: string[] = [];
   const sources = entries.flatMap((entry) => {
     try {
-      return [toKeySource(entry, folder)];
+      return [toKeySource(entry, dirname(path))];
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       faults.push(...error.faults);
       return [];
     }
   });
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (faults.length > 0) throw new ConfigError(path, faults);
   return sources;
 }
 

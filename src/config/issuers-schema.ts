@@ -26,7 +26,9 @@ const scope = z
 
 /** The name of a claim, or the names that lead to it. */
 const claim = z
-  .union([text, z.array(text).min(1)], { error: "must be the name of a claim, or a list of names that leads to it" })
+  .union([text, z.array(text).min(1, "must not be empty")], {
+    error: "must be the name of a claim, or a list of names that leads to it",
+  })
   .transform((path) => (typeof path === "string" ? [path] : path));
 
 /** A set of public keys; what else is in it does not matter (RFC 7517). */
@@ -124,6 +126,11 @@ function grantsAllowed(raw: Raw, lists: readonly unknown[]): boolean {
   return !Array.isArray(allowed) || granted.every((scope) => typeof scope !== "string" || allowed.includes(scope));
 }
 
+function namesOnce(entries: readonly (Raw | null)[]): boolean {
+  const names = entries.map((entry) => entry?.issuer).filter((name) => name !== undefined);
+  return new Set(names).size === names.length;
+}
+
 const certificate = z.strictObject({
   match: z
     .strictObject({ common_name: text.optional(), san_uri: text.optional(), san_dns: text.optional() })
@@ -140,7 +147,7 @@ const certificate = z.strictObject({
 export const issuersSchema = z.strictObject({
   issuers: z
     .array(issuer)
-    .refine((issuers) => new Set(issuers.map(({ issuer }) => issuer)).size === issuers.length, "names an issuer twice")
+    .refine(namesOnce, { when: ({ value }) => Array.isArray(value), error: "names an issuer twice" })
     .default([]),
   certificates: z.array(certificate).default([]),
 });

@@ -1,7 +1,15 @@
+import ms from "ms";
 import { z } from "zod";
 import { type Kind, type Kinds, kindDefaults, kindTable } from "../domain/kinds.ts";
 import { duration } from "./duration.ts";
 import { readYaml } from "./read-yaml.ts";
+
+/** Beyond every need, and short of where dates end. */
+const LONGEST = ms("1000 years");
+
+const span = duration.refine((length) => length <= LONGEST, "must be 1000 years at most");
+const spanOr = <Word extends string>(word: Word) =>
+  z.union([z.literal(word), span], `must be a duration such as "10h" or "90d", 1000 years at most, or "${word}"`);
 
 const kind = z
   .strictObject({
@@ -9,8 +17,8 @@ const kind = z
     prefix: z
       .string()
       .regex(/^[a-z][a-z0-9_]{0,22}[a-z0-9]$/, "must be lower-case letters, digits and _, 2 to 24 of them"),
-    default_lifetime: duration.or(z.literal("permanent")).optional(),
-    max_lifetime: duration.optional(),
+    default_lifetime: spanOr("permanent").optional(),
+    max_lifetime: span.optional(),
     permanent: z.boolean().optional(),
     default_uses: z.int().min(1).max(1_000_000_000).optional(),
     max_uses: z.int().min(1).max(1_000_000_000).optional(),
@@ -21,7 +29,7 @@ const kind = z
       .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be letters, digits and -, 64 at most")
       .optional(),
     creators: z.array(z.enum(["token", "jwt", "certificate"])).optional(),
-    retention: duration.or(z.literal("none")).optional(),
+    retention: spanOr("none").optional(),
   })
   .transform(toKind)
   .check((context) => {

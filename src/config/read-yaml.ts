@@ -24,20 +24,19 @@ export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output
   const document = parseDocument(readText(path), { prettyErrors: false, lineCounter: lines, stringKeys: true });
   const { value, faults } = validate(document, schema);
   if (faults.length === 0) return value as z.output<S>;
-  throw new ConfigError(faults.map((fault) => describe(fault)));
-
-  function describe({ at, message }: Fault): string {
-    const offset = typeof at === "number" ? at : locate(document, at);
-    const field = typeof at === "number" ? "" : nameField(at);
-    return [`${path}:${lines.linePos(offset).line}`, field, message].filter((part) => part !== "").join(": ");
-  }
+  const placed = faults.map((fault) => ({ ...fault, line: lines.linePos(locate(document, fault.at)).line }));
+  placed.sort((one, other) => one.line - other.line);
+  throw new ConfigError(
+    path,
+    placed.map(({ line, at, message }) => `${path}:${line}: ${nameField(at)}${message}`),
+  );
 }
 
 function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new ConfigError([`${path}: can't be read (${(error as NodeJS.ErrnoException).code})`]);
+    throw new ConfigError(path, [`${path}: can't be read (${(error as NodeJS.ErrnoException).code})`]);
   }
 }
 
@@ -90,10 +89,11 @@ function toFaults(issue: z.core.$ZodIssue): Fault[] {
 }
 
 /** The offset of the field, or of the nearest thing around it that is there. */
-function locate(document: Document.Parsed, path: Path): number {
+function locate(document: Document.Parsed, at: Fault["at"]): number {
+  if (typeof at === "number") return at;
   let node: unknown = document.contents;
   let offset = offsetOf(node) ?? 0;
-  for (const step of path) {
+  for (const step of at) {
     if (isAlias(node)) node = node.resolve(document);
     const [place, next] = child(node, step);
     offset = offsetOf(place) ?? offset;
@@ -114,10 +114,9 @@ function offsetOf(node: unknown): number | undefined {
   return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range?.[0] : undefined;
 }
 
-/** `["issuers", 0, "issuer"]` as `issuers[0].issuer`. */
-function nameField(path: Path): string {
-  return path
-    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
-    .join("")
-    .replace(/^\./, "");
+/** `["issuers", 0, "issuer"]` as `issuers[0].issuer: `. Nothing for the file as a whole. */
+function nameField(at: Fault["at"]): string {
+  if (typeof at === "number" || at.length === 0) return "";
+  const steps = at.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
+  return `${steps.join("").replace(/^\./, "")}: `;
 }

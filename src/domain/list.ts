@@ -34,8 +34,9 @@ export async function listTokens(context: Context, caller: Caller, query: ListQu
   const tokens: Token[] = [];
 
   let after = readPageToken(context.keys, query.pageToken, scope);
+  // A page for the first look; a filter that lets little of it through goes on in long steps.
+  let limit = size + 1;
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT; ) {
-    const limit = size + 1;
     const batch = await context.store.page({ tenant, subject, after, limit });
     for (const token of batch) {
       if (isPurged(token, now) || !reaches(caller, token) || !matches(query.filter, token, now)) continue;
@@ -48,6 +49,7 @@ export async function listTokens(context: Context, caller: Caller, query: ListQu
     if (batch.length < limit) return { tokens, nextPageToken: "" };
     lookedAt += batch.length;
     after = batch.at(-1) as Token;
+    limit = MAX_PAGE_SIZE;
   }
   return { tokens, nextPageToken: after ? signPageToken(context.keys, after, scope) : "" };
 }

@@ -4,7 +4,7 @@ import type { PageCursor } from "../store/token-store.ts";
 import type { DerivedKey, KeyRing } from "./keys.ts";
 
 // `<key version>.<cursor>.<signature>`: the signature covers the cursor and all that the page depends on.
-const FORM = /^([0-9]{1,10})\.([\w-]+)\.([\w-]{43})$/;
+const FORM = /^([1-9][0-9]{0,9})\.([\w-]+)\.([\w-]{43})$/;
 
 /** Makes the text with which a caller goes on after `cursor`. `scope` is all that it must not change meanwhile. */
 export function signPageToken(keys: KeyRing, cursor: PageCursor, scope: unknown): string {
@@ -28,8 +28,8 @@ export function readPageToken(keys: KeyRing, text: string, scope: unknown): Page
   return { subject, createTime, id };
 }
 
-function sign(key: DerivedKey, body: string, scope: unknown): Buffer {
+function sign(key: DerivedKey, body: string, scope: unknown): string {
   return createHmac("sha256", key.pageToken)
     .update(JSON.stringify([body, scope]))
-    .digest();
+    .digest("base64url");
 }

@@ -19,7 +19,7 @@ export function timestampToMs(field: string, timestamp: Timestamp | undefined): 
 }
 
 export function msToDuration(ms: number): { seconds: bigint; nanos: number } {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+  return { seconds: BigInt(Math.trunc(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }
 
 /** For times since 1970. */

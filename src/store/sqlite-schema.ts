@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, chmodSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TokenError } from "../errors.ts";

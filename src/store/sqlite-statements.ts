@@ -5,6 +5,9 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: DatabaseSync) {
   return {
+    begin: database.prepare("BEGIN IMMEDIATE"),
+    commit: database.prepare("COMMIT"),
+    rollback: database.prepare("ROLLBACK"),
     find: database.prepare("SELECT record FROM tokens WHERE id = :id AND purge_time > :now"),
     labelHolder: database.prepare(`
       SELECT id FROM tokens

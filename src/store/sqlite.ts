@@ -1,13 +1,14 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
+import { acceptRepeat, takesLabel } from "./rules.ts";
 import { shardTagger } from "./shard.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
-import { type Change, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
+import { type Change, type PageCursor, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
 
 /** Beyond every time. */
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -45,14 +46,17 @@ class SqliteStore implements TokenStore {
   }
 
   async insert(token: Token, cap = NEVER) {
-    return this.#write((now) => {
+    return this.#write((now, changes) => {
       this.#statements.purge.run({ now, most: PURGE_BATCH });
-      const obstacle = this.#findObstacle(token, cap, now);
-      if (obstacle) return obstacle;
-      const { id, tenant, subject, kind, parentId, createTime } = token;
-      const tag = this.shardTag(token);
-      this.#statements.insert.run({ id, tenant, tag, subject, kind, parentId, createTime, ...changeable(token) });
-      this.#announce([{ type: "changed", id }]);
+      const known = this.#find(token.id, now);
+      if (known) return acceptRepeat(known, token);
+      const owner = this.#place(token);
+      if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
+      if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
+      if (token.parentId !== "" && !this.#find(token.parentId, now)) return "parent-gone";
+      const { id, kind, parentId, createTime } = token;
+      this.#statements.insert.run({ ...owner, id, kind, parentId, createTime, ...changeable(token) });
+      changes.push({ type: "changed", id });
       return "inserted";
     });
   }
@@ -66,11 +70,11 @@ class SqliteStore implements TokenStore {
   }
 
   async replace(previous: Token, next: Token) {
-    return this.#write((now) => {
+    return this.#write((now, changes) => {
       if (this.#find(previous.id, now)?.version !== previous.version) return "conflict";
       if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
       this.#statements.replace.run({ id: next.id, ...changeable(next) });
-      this.#announce([{ type: "changed", id: next.id }]);
+      changes.push({ type: "changed", id: next.id });
       return "replaced";
     });
   }
@@ -78,32 +82,153 @@ class SqliteStore implements TokenStore {
   async page({ tenant, subject, after, limit }: PageRange) {
     return this.#read((now) => {
       const first = subject ?? after?.subject;
-      const owner = { tenant, subject: first ?? "", tag: first === undefined ? "" : this.shardTag({ tenant, subject: first }) };
-      const { createTime, id } = after ?? { createTime: NEVER, id: "" };
-      const page = first === undefined ? [] : this.#list("ownerPage", { ...owner, createTime, id, now, limit });
+      if (first === undefined) return this.#listOwnersAfter({ tenant, tag: "", subject: "" }, now, limit);
+      const owner = this.#place({ tenant, subject: first });
+      const page = this.#listOwner(owner, now, limit, after);
       if (subject !== undefined || page.length === limit) return page;
-      return [...page, ...this.#list("tenantPage", { ...owner, now, limit: limit - page.length })];
+      return [...page, ...this.#listOwnersAfter(owner, now, limit - page.length)];
     });
   }
 
   async remove(id: string) {
-    return this.#write((now) => (this.#find(id, now) ? this.#removeEach(this.#withDescendants([id], now)) : 0));
+    return this.#write((now, changes) => {
+      return this.#find(id, now) ? this.#delete(this.#withDescendants([id], now), changes) : 0;
+    });
   }
 
   async removeAll(owner: Owner, select: (token: Token) => boolean) {
+    // Nothing comes between the steps: they run without a pause, and no other process has the file.
     const doomed = this.#read((now) => {
-      const range = { ...owner, tag: this.shardTag(owner), createTime: NEVER, id: "", now, limit: NEVER };
-      const picked = this.#list("ownerPage", range).filter(select);
-      return this.#withDescendants(picked.map((token) => token.id), now);
+      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
+      return this.#withDescendants(
+        picked.map((token) => token.id),
+        now,
+      );
     });
     let count = 0;
     for (let start = 0; start < doomed.length; start += REMOVE_BATCH) {
-      count += this.#write(() => this.#removeEach(doomed.slice(start, start + REMOVE_BATCH)));
+      const batch = doomed.slice(start, start + REMOVE_BATCH);
+      count += this.#write((_, changes) => this.#delete(batch, changes));
     }
     return count;
   }
 
   subscribe(listener: (change: Change) => void) {
     return this.#feed.subscribe(listener);
+  }
+
+  async adoptKeys(fingerprints: readonly string[]) {
+    return this.#write(() => {
+      const known = this.#statements.fingerprints.all().map((row) => row.fingerprint);
+      if (known.length > 0 && !fingerprints.some((fingerprint) => known.includes(fingerprint))) return false;
+      for (const fingerprint of fingerprints) this.#statements.addFingerprint.run({ fingerprint });
+      return true;
+    });
+  }
+
+  async ping() {
+    this.#read(() => this.#statements.ping.get());
+  }
+
+  async close() {
+    this.#feed.close();
+    translateErrors(() => this.#database.close());
+  }
+
+  #read<T>(run: (now: number) => T): T {
+    return translateErrors(() => run(this.#clock()));
+  }
+
+  /** Runs one transaction, and tells the listeners of its changes once they are on the disk. */
+  #write<T>(run: (now: number, changes: Change[]) => T): T {
+    const changes: Change[] = [];
+    const result = translateErrors(() => {
+      try {
+        this.#statements.begin.run();
+        const result = run(this.#clock(), changes);
+        this.#statements.commit.run();
+        return result;
+      } catch (error) {
+        if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
+        throw error;
+      }
+    });
+    for (const change of changes) this.#feed.publish(change);
+    return result;
+  }
+
+  #find(id: string, now: number): Token | undefined {
+    const row = this.#statements.find.get({ id, now });
+    return row && decodeRecord(row.record as Uint8Array);
+  }
+
+  #place({ tenant, subject }: Owner): OwnerPlace {
+    return { tenant, subject, tag: this.shardTag({ tenant, subject }) };
+  }
+
+  #isLabelTaken(token: Token, now: number): boolean {
+    const { id, kind, label } = token;
+    return this.#statements.labelHolder.get({ ...this.#place(token), id, kind, label, now }) !== undefined;
+  }
+
+  #countPlaces(token: Token, now: number): number {
+    return Number(this.#statements.countPlaces.get({ ...this.#place(token), kind: token.kind, now })?.places);
+  }
+
+  #listOwner(owner: OwnerPlace, now: number, limit: number, after?: PageCursor): Token[] {
+    const { createTime, id } = after ?? { createTime: NEVER, id: "" };
+    return decodeRows(this.#statements.ownerPage.all({ ...owner, createTime, id, now, limit }));
+  }
+
+  #listOwnersAfter(owner: OwnerPlace, now: number, limit: number): Token[] {
+    return decodeRows(this.#statements.tenantPage.all({ ...owner, now, limit }));
+  }
+
+  /** The ids and those of all descendants, these first: after a crash between batches none is left without its parent. */
+  #withDescendants(ids: readonly string[], now: number): string[] {
+    const family = new Set(ids);
+    for (const id of family) {
+      for (const child of this.#statements.children.all({ id, now })) family.add(child.id as string);
+    }
+    return [...family].reverse();
+  }
+
+  #delete(ids: readonly string[], changes: Change[]): number {
+    for (const id of ids) {
+      this.#statements.remove.run({ id });
+      changes.push({ type: "deleted", id });
+    }
+    return ids.length;
+  }
+}
+
+/** Where an owner's rows lie. */
+interface OwnerPlace extends Owner {
+  readonly tag: string;
+}
+
+function decodeRows(rows: Record<string, SQLOutputValue>[]): Token[] {
+  return rows.map((row) => decodeRecord(row.record as Uint8Array));
+}
+
+/** The columns that a replacement may change. */
+function changeable(token: Token) {
+  const until = holdsUntil(token) ?? NEVER;
+  return {
+    label: token.label,
+    purgeTime: token.purgeTime ?? NEVER,
+    labelUntil: token.holdsLabel ? until : null,
+    placeUntil: token.holdsPlace ? until : null,
+    record: encodeRecord(token),
+  };
+}
+
+/** Runs something on the database; what it throws leaves as a TokenError. */
+function translateErrors<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof TokenError) throw cause;
+    throw new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
   }
 }

@@ -7,27 +7,20 @@ const GRPC_UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m
 /** The headers that carry a deadline. */
 export const TIMEOUT_HEADERS = ["grpc-timeout", "connect-timeout-ms"] as const;
 
-/**
- * For how many milliseconds the client waits, or undefined if it does not say.
- *
- * @throws INVALID_REQUEST for a value that the protocols do not know.
- */
+/** For how many milliseconds the client waits: undefined if it does not say, NaN if that can't be read. */
 export function readTimeout(headers: IncomingHttpHeaders): number | undefined {
-  const grpc = headers["grpc-timeout"];
+  const [grpc, connect] = TIMEOUT_HEADERS.map((name) => headers[name]);
   if (grpc !== undefined) return parseGrpcTimeout(String(grpc));
-  const connect = headers["connect-timeout-ms"];
   return connect === undefined ? undefined : parseConnectTimeout(String(connect));
 }
 
 function parseGrpcTimeout(text: string): number {
   const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
-  if (digits === undefined || unit === undefined) throw new TokenError("INVALID_REQUEST", "grpc-timeout can't be read");
-  return Number(digits) * (GRPC_UNITS[unit] ?? 0);
+  return Number(digits) * (GRPC_UNITS[unit ?? ""] ?? Number.NaN);
 }
 
 function parseConnectTimeout(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new TokenError("INVALID_REQUEST", "connect-timeout-ms can't be read");
-  return Number(text);
+  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /**

@@ -33,6 +33,6 @@ export function refuseMethod(response: WireResponse, allowed: string): void {
 export function sendJson(response: WireResponse, status: number, body: object, bodiless = false): void {
   const text = JSON.stringify(body);
   response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
-  if (bodiless) response.end();
-  else response.end(text);
+  if (!bodiless) response.write(text);
+  response.end();
 }

@@ -1,11 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
 import { type PeerCertificate, TLSSocket } from "node:tls";
+import type { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Metadata, Peer } from "../call/call.ts";
 
 export type WireRequest = IncomingMessage | Http2ServerRequest;
-export type WireResponse = ServerResponse | Http2ServerResponse;
+
+/** Node's two classes for a response, as far as they agree. */
+export type WireResponse = Parameters<typeof universalResponseToNodeResponse>[1];
 
 /** Takes one request of either HTTP version and sees to it that it is answered. */
 export type Route = (request: WireRequest, response: WireResponse) => void;

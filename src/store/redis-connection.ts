@@ -1,0 +1,192 @@
+import { Redis } from "ioredis";
+import { TokenError } from "../errors.ts";
+import { META_KEY } from "./redis-keys.ts";
+import type { RedisLocation } from "./redis-location.ts";
+import { defineScripts, type ScriptedRedis } from "./redis-scripts.ts";
+
+/** How long a command waits for a lost connection to come back, in milliseconds from the loss. */
+const GRACE = 400;
+/** A read that fails within this many milliseconds is tried once more. */
+const QUICK = 200;
+/** How long the first connection may take, in milliseconds. */
+const OPEN_TIMEOUT = 1500;
+/** How often a connection is checked, in milliseconds. */
+const CHECK_INTERVAL = 1000;
+/** When a caller may try again, in milliseconds. */
+const RETRY_DELAY = 500;
+/** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
+const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
+
+// Together with GRACE they bound every command to about 1.5 s. Nothing is ever sent a second time by ioredis: a write that
+// came late could undo a removal which was acknowledged meanwhile.
+const LIMITS = {
+  connectTimeout: 1000,
+  socketTimeout: 800,
+  commandTimeout: 1000,
+  maxRetriesPerRequest: 0,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  lazyConnect: true,
+  retryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
+};
+
+export interface ConnectionOptions {
+  readonly location: RedisLocation;
+  /** Gathers what is sent in one turn of the event loop: faster for many callers at once. */
+  readonly pipelining: boolean;
+  /** The shard key of the data, or one for data that has none yet. */
+  readonly shardKey: string;
+  /** Runs whenever a connection was made, before it is used. */
+  readonly prepare?: (client: ScriptedRedis) => Promise<unknown>;
+}
+
+/**
+ * One connection to Redis, which is used only while there is a writable master with the right data behind it. It is checked
+ * every second, and renewed by itself when it is lost.
+ */
+export class RedisConnection {
+  readonly client: ScriptedRedis;
+  readonly #options: ConnectionOptions;
+  readonly #timer: NodeJS.Timeout;
+  #serves = false;
+  #serving = Promise.withResolvers<void>();
+  #lostAt = performance.now();
+  #lastError: unknown = new Error("not connected");
+  #shardKey: string;
+  #hasClaimed = false;
+
+  constructor(options: ConnectionOptions) {
+    const { location, pipelining, shardKey } = options;
+    this.#options = options;
+    this.#shardKey = shardKey;
+    this.client = defineScripts(new Redis({ ...location, ...LIMITS, enableAutoPipelining: pipelining }));
+    this.client.on("error", (error) => {
+      this.#lastError = error;
+    });
+    this.client.on("close", () => this.#lose());
+    this.client.on("ready", () => void this.#admit());
+    this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL).unref();
+  }
+
+  /** The shard key of the data. */
+  get shardKey(): string {
+    return this.#shardKey;
+  }
+
+  /** Connects for the first time: resolves once it serves, rejects with STORE_UNAVAILABLE as soon as that failed. */
+  async open(): Promise<void> {
+    const failed = new Promise<never>((_, reject) => this.client.once("error", reject));
+    failed.catch(() => {});
+    this.client.connect().catch(() => {});
+    try {
+      await Promise.race([failed, this.#served(OPEN_TIMEOUT)]);
+    } catch (error) {
+      await this.close();
+      throw this.#unavailable(error);
+    }
+  }
+
+  /** Runs commands once the connection serves. Whatever they throw leaves as a TokenError. */
+  async use<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    try {
+      if (!this.#serves) await this.#served(this.#lostAt + GRACE - performance.now());
+      return await run(this.client);
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+  }
+
+  /** Like `use`, for reads: they are tried once more where the connection broke. */
+  async read<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await this.use(run);
+    } catch (error) {
+      if (this.#serves || performance.now() - start > QUICK) throw error;
+      return this.use(run);
+    }
+  }
+
+  /** Resolves if the connection serves now. */
+  ping(): Promise<void> {
+    return this.use(() => this.#claim());
+  }
+
+  /** Ends the connection after the answers to what was sent. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.#serves) await this.client.quit().catch(() => {});
+    this.client.disconnect();
+  }
+
+  /** Waits until the connection serves; 0 or less: not at all. */
+  async #served(timeout: number): Promise<void> {
+    if (timeout <= 0) throw this.#lastError;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#lastError), timeout);
+    });
+    await Promise.race([this.#serving.promise, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #admit(): Promise<void> {
+    try {
+      await this.#claim();
+      await this.#options.prepare?.(this.client);
+      this.#serves = true;
+      this.#serving.resolve();
+    } catch (error) {
+      this.client.emit("error", error);
+      this.client.disconnect(true);
+    }
+  }
+
+  async #check(): Promise<void> {
+    if (!this.#serves) return;
+    try {
+      await this.#claim();
+    } catch (error) {
+      this.#lastError = error;
+      this.#lose();
+      this.client.disconnect(true);
+    }
+  }
+
+  /** Makes sure that the server takes writes, and that its data is that of the shard key: else all ids would be wrong. */
+  async #claim(): Promise<void> {
+    try {
+      const found = await this.client.claimData(META_KEY, this.#shardKey);
+      if (this.#hasClaimed && found !== this.#shardKey) throw new Error("the data was replaced: restart Latchkey");
+      this.#shardKey = found;
+      this.#hasClaimed = true;
+    } catch (error) {
+      // A server that only can't save, for example, can still be read.
+      const isAnswer = error instanceof Error && error.name === "ReplyError" && !NOT_SERVING.test(error.message);
+      if (!isAnswer || !this.#hasClaimed) throw error;
+    }
+  }
+
+  #lose(): void {
+    if (!this.#serves) return;
+    this.#serves = false;
+    this.#serving = Promise.withResolvers();
+    this.#lostAt = performance.now();
+  }
+
+  #unavailable(error: unknown): TokenError {
+    if (error instanceof TokenError) return error;
+    const { host, port } = this.#options.location;
+    const cause = redact(error);
+    const message = `Redis at ${host}:${port}: ${cause.message}`;
+    return new TokenError("STORE_UNAVAILABLE", message, { cause, retryDelay: RETRY_DELAY });
+  }
+}
+
+/** The error without what ioredis adds: the command's arguments, a password or a record among them. */
+function redact(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error("unknown failure");
+  const code = "code" in error ? String(error.code) : error.name;
+  const redacted = new Error(error.message.split(", with args")[0] || code);
+  redacted.name = error.name;
+  return redacted;
+}

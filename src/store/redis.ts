@@ -1,0 +1,202 @@
+import { randomBytes } from "node:crypto";
+import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
+import { TokenError } from "../errors.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { encodeRecord, versionBytes } from "./record.ts";
+import { subscribeToChanges } from "./redis-changes.ts";
+import { RedisConnection } from "./redis-connection.ts";
+import {
+  childrenKey,
+  FINGERPRINTS_KEY,
+  indexKey,
+  indexMember,
+  labelKey,
+  placesKey,
+  recordKey,
+  subjectsKey,
+} from "./redis-keys.ts";
+import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
+import { readPage, readRecord } from "./redis-pages.ts";
+import { chooseTokens, findFamily, readMembers, readSet, removeTokens } from "./redis-removal.ts";
+import { idTaken } from "./rules.ts";
+import { SHARD_KEY_LENGTH, shardTagger, tagIn } from "./shard.ts";
+import { type Change, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
+
+/** How often a removal plans anew when others change the same tokens meanwhile. */
+const MAX_PLANS = 100;
+
+export type { RedisTls };
+
+export interface RedisStoreOptions {
+  /** `redis://` or `rediss://`; see `parseRedisUrl`. */
+  readonly url: string;
+  readonly tls?: RedisTls | undefined;
+}
+
+/**
+ * Opens the store on one Redis server, 7.0 or newer.
+ *
+ * @throws INVALID_REQUEST for a URL of another form, STORE_UNAVAILABLE if the server does not serve us.
+ */
+export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<TokenStore> {
+  const location = parseRedisUrl(url, tls);
+  const freshKey = randomBytes(SHARD_KEY_LENGTH).toString("hex");
+  const writer = new RedisConnection({ location, pipelining: false, shardKey: freshKey });
+  await writer.open();
+  const { shardKey } = writer;
+  const reader = new RedisConnection({ location, pipelining: true, shardKey });
+  try {
+    await reader.open();
+    return new RedisStore(reader, writer, await subscribeToChanges({ location, shardKey }));
+  } catch (error) {
+    await Promise.all([writer.close(), reader.close()]);
+    throw error;
+  }
+}
+
+class RedisStore implements TokenStore {
+  readonly shardTag: (owner: Owner) => string;
+  readonly #reader: RedisConnection;
+  readonly #writer: RedisConnection;
+  readonly #subscriber: RedisConnection;
+  readonly #feed: ChangeFeed;
+
+  constructor(
+    reader: RedisConnection,
+    writer: RedisConnection,
+    subscription: { connection: RedisConnection; feed: ChangeFeed },
+  ) {
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#subscriber = subscription.connection;
+    this.#feed = subscription.feed;
+    this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));
+  }
+
+  async insert(token: Token, cap = Number.POSITIVE_INFINITY) {
+    const tag = tagIn(token.id);
+    const keys = [
+      recordKey(token.id),
+      indexKey(tag, token),
+      subjectsKey(tag, token.tenant),
+      labelKey(tag, token),
+      placesKey(tag, token),
+      recordKey(token.parentId || token.id),
+      childrenKey(token.parentId || token.id),
+    ];
+    const values = [
+      encodeRecord(token),
+      token.id,
+      indexMember(token),
+      token.createTime,
+      timeText(token.purgeTime),
+      token.holdsLabel ? timeText(holdsUntil(token)) : "",
+      token.holdsPlace ? timeText(holdsUntil(token)) : "",
+      cap === Number.POSITIVE_INFINITY ? "inf" : cap,
+      token.parentId === "" ? "0" : "1",
+      token.subject,
+    ];
+    const answer = await this.#writer.use((client) => client.insertToken(...keys, ...values));
+    if (answer === "id-taken") throw idTaken();
+    return answer;
+  }
+
+  find(id: string) {
+    return this.#reader.read((client) => readRecord(client, id));
+  }
+
+  findMany(ids: readonly string[]) {
+    return this.#reader.read((client) => Promise.all(ids.map((id) => readRecord(client, id))));
+  }
+
+  replace(previous: Token, next: Token) {
+    const tag = tagIn(next.id);
+    const keys = [
+      recordKey(next.id),
+      indexKey(tag, next),
+      subjectsKey(tag, next.tenant),
+      labelKey(tag, previous),
+      labelKey(tag, next),
+      placesKey(tag, next),
+      childrenKey(next.parentId || next.id),
+    ];
+    const values = [
+      encodeRecord(next),
+      versionBytes(previous.version),
+      next.id,
+      indexMember(previous),
+      indexMember(next),
+      next.createTime,
+      timeText(next.purgeTime),
+      next.holdsLabel ? timeText(holdsUntil(next)) : "",
+      next.holdsPlace ? timeText(holdsUntil(next)) : "",
+      next.subject,
+    ];
+    return this.#writer.use((client) => client.replaceToken(...keys, ...values));
+  }
+
+  page(range: PageRange) {
+    return this.#reader.read((client) => readPage(client, this.shardTag, range));
+  }
+
+  async remove(id: string) {
+    const tag = tagIn(id);
+    for (let plan = 0; plan < MAX_PLANS; plan++) {
+      const family = await this.#reader.read((client) => findFamily(client, id));
+      const [owner] = family?.tokens ?? [];
+      if (!family || !owner) return 0;
+      const removal = { tag, owner, ...family, unchanged: family.tokens };
+      const count = await this.#writer.use((client) => removeTokens(client, removal));
+      if (count !== undefined) return count;
+    }
+    throw contended();
+  }
+
+  async removeAll(owner: Owner, select: (token: Token) => boolean) {
+    const tag = this.shardTag(owner);
+    let known = new Map<string, Token>();
+    let removed = 0;
+    for (let plan = 0; plan < MAX_PLANS; plan++) {
+      const index = await this.#reader.read((client) => readSet(client, indexKey(tag, owner)));
+      known = await this.#reader.read((client) => readMembers(client, tag, index.members, known));
+      const chosen = chooseTokens(known.values(), select);
+      const tokens = chosen.slice(0, REMOVE_BATCH);
+      if (tokens.length === 0) return removed;
+      const unchanged = tokens.filter((token) => token.holdsLabel);
+      const removal = { tag, owner, tokens, unchanged, sets: [index] };
+      const count = await this.#writer.use((client) => removeTokens(client, removal));
+      removed += count ?? 0;
+      if (count !== undefined && chosen.length === tokens.length) return removed;
+      if (count !== undefined) plan = 0;
+      // A label may be another one by now. All else that a removal goes by shows in the index.
+      for (const [member, token] of known) if (token.holdsLabel) known.delete(member);
+    }
+    throw contended();
+  }
+
+  subscribe(listener: (change: Change) => void) {
+    return this.#feed.subscribe(listener);
+  }
+
+  async adoptKeys(fingerprints: readonly string[]) {
+    return this.#writer.use(async (client) => (await client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints)) === 1);
+  }
+
+  async ping() {
+    await Promise.all([this.#reader, this.#writer].map((connection) => connection.ping()));
+  }
+
+  async close() {
+    this.#feed.close();
+    await Promise.all([this.#reader, this.#writer, this.#subscriber].map((connection) => connection.close()));
+  }
+}
+
+/** A time as the scripts take it. */
+function timeText(time: number | undefined): string {
+  return time === undefined ? "inf" : String(time);
+}
+
+function contended(): TokenError {
+  return new TokenError("STORE_UNAVAILABLE", "others kept changing the same tokens", { retryDelay: 100 });
+}

@@ -1,0 +1,54 @@
+import type { DescMethod, DescMethodUnary } from "@bufbuild/protobuf";
+import { createConnectRouter, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { Health } from "#gen/grpc/health/v1/health_pb.ts";
+import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Call, CallRequest } from "../call/call.ts";
+import { TokenError } from "../errors.ts";
+import { raceAbort } from "./deadline.ts";
+import { toConnectError } from "./error-details.ts";
+import { createHealth } from "./health.ts";
+import { type Limits, messageBytes } from "./limits.ts";
+import type { Readiness } from "./readiness.ts";
+import { addReflection } from "./reflection.ts";
+import { describePeer, readMetadata } from "./request.ts";
+
+/** The methods that the server has, by path: `/latchkey.v1.TokenService/Create` and so on. */
+export type Methods = ReadonlyMap<string, UniversalHandler>;
+
+/** What the call pipeline needs of a request, and Connect does not carry. */
+export type Origin = Pick<CallRequest, "metadata" | "peer">;
+
+export const originKey = createContextKey<Origin>({
+  metadata: readMetadata([]),
+  peer: describePeer(undefined, ""),
+});
+
+/** Every method of the TokenService, through the one pipeline; beside it health and reflection, which ask for no credentials. */
+export function createMethods(call: Call, readiness: Readiness, limits: Limits, log: Logger): Methods {
+  const router = createConnectRouter({ acceptCompression: [], readMaxBytes: limits.messageBytes });
+  for (const method of TokenService.methods.filter(isUnary)) {
+    const handle = (message: CallRequest["message"], { signal, values }: HandlerContext) =>
+      runCall(call, { method, message, signal, ...values.get(originKey) }, log);
+    router.rpc(method, handle, { readMaxBytes: messageBytes(limits, method) });
+  }
+  router.service(Health, createHealth(readiness));
+  addReflection(router, [TokenService, Health]);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
+}
+
+async function runCall(call: Call, request: CallRequest, log: Logger) {
+  try {
+    return await raceAbort(call(request), request.signal);
+  } catch (error) {
+    // Its message stays out of the log as well as out of the answer: nobody knows what it holds.
+    if (!(error instanceof TokenError))
+      log.error({ method: request.method.name, error: String(Object(error).name) }, "call broke its promise");
+    throw toConnectError(error);
+  }
+}

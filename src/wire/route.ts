@@ -1,0 +1,71 @@
+import { constants, Http2ServerResponse } from "node:http2";
+import type { Logger } from "pino";
+import type { Methods } from "./connect.ts";
+import { createCors } from "./cors.ts";
+import { createHttpEndpoints, refuseMethod, serveEndpoint } from "./http-endpoints.ts";
+import type { Limits } from "./limits.ts";
+import type { Readiness } from "./readiness.ts";
+import type { Route, WireRequest, WireResponse } from "./request.ts";
+import { type Endings, serveMethod } from "./serve-method.ts";
+import { refuseUnknownPath } from "./unknown-path.ts";
+
+export interface RouteOptions {
+  readonly methods: Methods;
+  readonly readiness: Readiness;
+  readonly corsOrigins: readonly string[];
+  readonly limits: Limits;
+  readonly endings: Endings;
+  readonly log: Logger;
+}
+
+/** The one way that all requests take, whatever their HTTP version and protocol. */
+export function createRoute({ methods, readiness, corsOrigins, limits, endings, log }: RouteOptions): Route {
+  const cors = createCors(corsOrigins);
+  const endpoints = createHttpEndpoints(readiness);
+
+  const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {
+    const path = pathOf(request);
+    const endpoint = endpoints.get(path);
+    if (endpoint) return serveEndpoint(endpoint, request, response);
+    const handler = methods.get(path);
+    if (!handler) return refuseUnknownPath(request, response);
+    // Connect would take GET for methods without side effects. There are none: secrets must not get into URLs.
+    if (request.method !== "POST") return refuseMethod(response, "POST");
+    return serveMethod(handler, request, response, limits, endings);
+  };
+
+  return (request, response) => {
+    protect(response);
+    if (endings.draining.aborted && request.httpVersionMajor === 1) response.setHeader("connection", "close");
+    stopUpload(request, response);
+    cors.grant(request, response);
+    if (cors.answerPreflight(request, response)) return;
+    serve(request, response).catch((error: unknown) => {
+      // Mostly a client that left in the middle of its answer.
+      log.debug({ error: String(Object(error).name) }, "request not answered");
+      response.destroy();
+    });
+  };
+}
+
+/** The path without the query, and without a host where the request line has one, as it does for proxies. */
+function pathOf(request: WireRequest): string {
+  const [path = ""] = (request.url ?? "").replace(/^https?:\/\/[^/?]*/i, "").split("?", 1);
+  return path;
+}
+
+/** Answers carry secrets: nobody may keep them, or guess at what type they are. */
+function protect(response: WireResponse): void {
+  response.setHeader("cache-control", "no-store");
+  response.setHeader("x-content-type-options", "nosniff");
+}
+
+/** After the answer, nothing more of the request is wanted: HTTP/2 says so, HTTP/1.1 reads it away for `requestTimeout`. */
+function stopUpload(request: WireRequest, response: WireResponse): void {
+  response.once("finish", () => {
+    if (!request.readableEnded) request.resume();
+    if (response instanceof Http2ServerResponse && !request.readableEnded) {
+      response.stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  });
+}

@@ -1,0 +1,103 @@
+import { createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { TokenError } from "../errors.ts";
+import { originKey } from "./connect.ts";
+import { codecOf, protocolOf } from "./content-type.ts";
+import { limitCall, raceAbort, readTimeout, TIMEOUT_HEADERS } from "./deadline.ts";
+import { toConnectError } from "./error-details.ts";
+import { readableMessage } from "./grpc-message.ts";
+import { type Limits, messageBytes } from "./limits.ts";
+import { describePeer, readMetadata, socketOf, type WireRequest, type WireResponse } from "./request.ts";
+import { readUnaryBody } from "./unary-body.ts";
+
+/** When calls must end before their time. */
+export interface Endings {
+  /** Aborts when the server begins to drain: streams, which have no natural end, end now. */
+  readonly draining: AbortSignal;
+  /** Aborts with a TokenError when the server can wait no longer: all calls end now. */
+  readonly shutdown: AbortSignal;
+}
+
+type Body = AsyncIterable<Uint8Array>;
+
+/**
+ * Serves one request through Connect. In the place of connect-node's own adapter, because that one trusts the `host` header
+ * to be a host, joins repeated headers, waits for a body without end, and prints faults to the console.
+ */
+export async function serveMethod(
+  handler: UniversalHandler,
+  request: WireRequest,
+  response: WireResponse,
+  limits: Limits,
+  endings: Endings,
+): Promise<void> {
+  const unary = handler.method.methodKind === "unary";
+  const signal = limitCall(response, unary ? unaryTimeout(request, limits) : limits.streamTimeout, endings.shutdown);
+  const body = unary
+    ? unaryBody(handler, request, limits, signal)
+    : streamBody(request, AbortSignal.any([signal, endings.draining]));
+  const answer = await handler(toUniversal(request, body, signal));
+  await universalResponseToNodeResponse({ ...answer, body: polishTrailer(answer) }, response);
+}
+
+function unaryTimeout(request: WireRequest, limits: Limits): number {
+  const asked = readTimeout(request.headers) ?? limits.defaultTimeout;
+  return Number.isNaN(asked) ? limits.defaultTimeout : Math.min(asked, limits.maxTimeout);
+}
+
+/** Whatever is wrong with the request is thrown out of the body, so that Connect answers it in the caller's protocol. */
+async function* unaryBody(handler: UniversalHandler, request: WireRequest, limits: Limits, signal: AbortSignal): Body {
+  const codec = codecOf(request.headers["content-type"]);
+  if (!codec) return;
+  try {
+    if (Number.isNaN(readTimeout(request.headers)))
+      throw new TokenError("INVALID_REQUEST", "the timeout can't be read");
+    const { method } = handler;
+    yield await readUnaryBody(request, method.input, codec, messageBytes(limits, method), signal);
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+/** The body until it ends, or until the stream has to. */
+async function* streamBody(request: WireRequest, end: AbortSignal): Body {
+  const chunks: AsyncIterator<Buffer> = request[Symbol.asyncIterator]();
+  while (true) {
+    const next = await raceAbort(chunks.next(), end).catch(() => undefined);
+    if (!next || next.done) return;
+    yield next.value;
+  }
+}
+
+/** Passes the body on; the trailer is complete when it ends. */
+async function* polishTrailer({ body, trailer }: UniversalServerResponse): Body {
+  if (body) yield* body;
+  if (trailer) readableMessage(trailer);
+}
+
+function toUniversal(request: WireRequest, body: Body, signal: AbortSignal): UniversalServerRequest {
+  const protocol = protocolOf(request.headers["content-type"]);
+  const peer = describePeer(socketOf(request), protocol);
+  const metadata = readMetadata(request.rawHeaders);
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    // Handlers know their path, and nobody may rely on what a client says about the host.
+    url: "http://localhost/",
+    header: protocolHeaders(request),
+    body,
+    signal,
+    contextValues: createContextValues().set(originKey, { metadata, peer }),
+  };
+}
+
+/** The headers that Connect itself goes by. The timeout is not among them: it has begun before Connect is asked. */
+function protocolHeaders(request: WireRequest): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (/^(?:content-|accept-|connect-|grpc-)/.test(name) && value !== undefined) headers.set(name, String(value));
+  }
+  for (const name of TIMEOUT_HEADERS) headers.delete(name);
+  return headers;
+}

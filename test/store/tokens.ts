@@ -1,0 +1,46 @@
+import { randomBytes } from "node:crypto";
+import type { Owner, Token } from "../../src/domain/token.ts";
+import type { TokenStore } from "../../src/store/token-store.ts";
+
+export const HOUR = 3_600_000;
+
+/** An owner that no other test has. */
+export function newOwner(subject = "alice"): Owner {
+  return { tenant: `tenant-${randomBytes(6).toString("hex")}`, subject };
+}
+
+/** A plain permanent token of the owner, with an id that fits the store. */
+export function newToken(store: Pick<TokenStore, "shardTag">, owner: Owner, fields: Partial<Token> = {}): Token {
+  return {
+    ...owner,
+    version: 1,
+    revision: 1,
+    id: store.shardTag(owner) + randomBytes(8).toString("hex"),
+    kind: "personal",
+    label: "",
+    hint: "lk_pat_0001",
+    scopes: ["read"],
+    audiences: [],
+    claims: undefined,
+    clientId: "",
+    parentId: "",
+    creator: "root",
+    createTime: Date.now(),
+    expireTime: undefined,
+    purgeTime: undefined,
+    lastUsedTime: undefined,
+    active: true,
+    usesLeft: undefined,
+    digests: [{ keyVersion: 1, digest: new Uint8Array(32).fill(7) }],
+    holdsLabel: false,
+    holdsPlace: false,
+    ...fields,
+  };
+}
+
+export async function insertToken(store: TokenStore, owner: Owner, fields: Partial<Token> = {}): Promise<Token> {
+  const token = newToken(store, owner, fields);
+  const answer = await store.insert(token);
+  if (answer !== "inserted") throw new Error(`not inserted: ${answer}`);
+  return token;
+}

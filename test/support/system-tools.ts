@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** What the tests need beyond npm, each with Debian's package for it. */
+const TOOLS = [
+  { command: "redis-server", package: "redis-server" },
+  { command: "chromium", package: "chromium" },
+  { command: "openssl", package: "openssl" },
+  { command: "curl", package: "curl" },
+];
+
+/** Vitest's global set-up: sees to it that the tools are there, so that no test has to be skipped. */
+export default function setup(): void {
+  const missing = TOOLS.filter(({ command }) => findOnPath(command) === undefined);
+  if (missing.length === 0) return;
+  const packages = missing.map((tool) => tool.package);
+  if (!canInstall()) {
+    throw new Error(`The tests need ${packages.join(", ")}. As root: apt-get install ${packages.join(" ")}`);
+  }
+  console.log(`The tests need ${packages.join(", ")}: installing from Debian's packages …`);
+  install(["update", "-qq"]);
+  install(["install", "-qq", "-y", "--no-install-recommends", ...packages]);
+}
+
+/** The path of a command; undefined if it is not there. */
+export function findOnPath(command: string): string | undefined {
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, command))
+    .find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+function canInstall(): boolean {
+  if (findOnPath("apt-get") === undefined) return false;
+  if (isRoot()) return true;
+  try {
+    execFileSync("sudo", ["-n", "true"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(words: string[]): void {
+  const [command, ...rest] = isRoot() ? ["apt-get", ...words] : ["sudo", "-n", "apt-get", ...words];
+  execFileSync(command as string, rest, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
+}
