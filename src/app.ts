@@ -11,7 +11,7 @@ import { systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
 import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
-import { findBySecret } from "./domain/lookup.ts";
+import { findCallerToken } from "./domain/lookup.ts";
 import { createTokenService } from "./service/token-service.ts";
 import { openStore } from "./store/open-store.ts";
 import type { TokenStore } from "./store/token-store.ts";
@@ -41,7 +41,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const context: Context = { store, kinds: config.kinds, keys, clock: systemClock, lastUse };
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
-    verifySecret: (secret) => findBySecret(context, secret),
+    verifySecret: (secret) => findCallerToken(context, secret),
     issuers: (config.issuers?.issuers ?? []).map(createIssuer),
     certificates: createCertificateMapping(config.issuers?.certificates ?? []),
     kinds: config.kinds,

@@ -90,7 +90,10 @@ const environment = z
       LATCHKEY_KEYS: z.string().optional(),
       LATCHKEY_KINDS: z.string().optional(),
       LATCHKEY_ISSUERS: z.string().optional(),
-      LATCHKEY_ROOT_TOKEN: z.string().min(32, "must have 32 characters or more").optional(),
+      LATCHKEY_ROOT_TOKEN: z
+        .string()
+        .regex(/^[!-+\--~]{32,}$/, "must be 32 characters or more that a header can carry: ASCII, no space, no comma")
+        .optional(),
       LATCHKEY_TLS_CERT: pem.optional(),
       LATCHKEY_TLS_KEY: pem.optional(),
       LATCHKEY_TLS_CLIENT_CA: pem.optional(),

@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 /** What a person needs next, after the service has started. Shows the root token if it has just been made. */
 export function welcome(app: App, config: Config): string {
   const address = new URL(app.url).host;
-  const curl = config.tls ? "curl -sk" : "curl -s";
+  const curl = config.tls ? "curl -skw '\\n'" : "curl -sw '\\n'";
   const grpcurl = config.tls ? "grpcurl -insecure" : "grpcurl -plaintext";
   return `
 Latchkey serves on ${app.url}   (gRPC, gRPC-Web and Connect on one port)
@@ -18,10 +18,11 @@ Try it in another terminal:
   ROOT_TOKEN=${app.rootToken.created ?? "'the root token'"}
 
   # create a token
-  SECRET=$(${curl} ${app.url}/latchkey.v1.TokenService/Create \\
+  CREATED=$(${curl} ${app.url}/latchkey.v1.TokenService/Create \\
     -H "authorization: Bearer $ROOT_TOKEN" -H "content-type: application/json" \\
-    -d '{"subject":"ada","kind":"personal","label":"laptop","scopes":["repo:read"]}' \\
-    | tee /dev/stderr | sed 's/.*"secret":"\\([^"]*\\)".*/\\1/')
+    -d '{"subject":"ada","kind":"personal","label":"laptop","scopes":["repo:read"]}')
+  echo "$CREATED"
+  SECRET=$(echo "$CREATED" | sed 's/.*"secret":"\\([^"]*\\)".*/\\1/')
 
   # is it good?
   ${curl} ${app.url}/latchkey.v1.TokenService/Introspect \\

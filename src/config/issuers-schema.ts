@@ -134,10 +134,7 @@ function namesOnce(entries: readonly (Raw | null)[]): boolean {
 const certificate = z.strictObject({
   match: z
     .strictObject({ common_name: text.optional(), san_uri: text.optional(), san_dns: text.optional() })
-    .refine((match) => countFields(match, ["common_name", "san_uri", "san_dns"]) > 0, {
-      ...always,
-      error: "needs common_name, san_uri or san_dns",
-    }),
+    .refine((match) => Object.keys(match).length > 0, "needs common_name, san_uri or san_dns"),
   tenant,
   subject,
   scopes: z.array(scope),

@@ -2,7 +2,7 @@ import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { tokenNotFound } from "./issue.ts";
 import { idOfSecret, isId, matchesSecret } from "./secret.ts";
-import { isPurged, type Token } from "./token.ts";
+import { isPurged, statusOf, type Token } from "./token.ts";
 
 /** How a request names a token. */
 export type TokenHandle = { readonly id: string } | { readonly secret: string };
@@ -24,6 +24,13 @@ export async function findBySecret(context: Context, secret: string): Promise<To
   if (id === undefined) return undefined;
   const token = await context.store.find(id);
   return belongsTo(context, token, secret) ? token : undefined;
+}
+
+/** The same for a secret with which somebody calls Latchkey itself, which is a use of the token. */
+export async function findCallerToken(context: Context, secret: string): Promise<Token | undefined> {
+  const token = await findBySecret(context, secret);
+  if (token && statusOf(token, context.clock()) === "ACTIVE") context.lastUse.note(token);
+  return token;
 }
 
 /** Whether the secret is that of the token, and the token is not past its retention. */

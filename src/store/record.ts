@@ -56,7 +56,8 @@ function toToken(record: TokenRecord): Token {
     purgeTime: toNumber(record.purgeTime),
     lastUsedTime: toNumber(record.lastUsedTime),
     usesLeft: record.usesLeft,
-    digests: digests.map(({ keyVersion, digest }) => ({ keyVersion, digest })),
+    // A copy, so that the digest does not keep a whole answer of Redis in memory.
+    digests: digests.map(({ keyVersion, digest }) => ({ keyVersion, digest: new Uint8Array(digest) })),
   };
 }
 

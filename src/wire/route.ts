@@ -60,12 +60,17 @@ function protect(response: WireResponse): void {
   response.setHeader("x-content-type-options", "nosniff");
 }
 
-/** After the answer, nothing more of the request is wanted: HTTP/2 says so, HTTP/1.1 reads it away for `requestTimeout`. */
+/**
+ * After the answer, nothing more of the request is wanted. HTTP/1.1 can only read it away, for `requestTimeout`; HTTP/2 can
+ * say so (RFC 9113, section 8.1), once the trailers are out: closing a stream before that would cut them off.
+ */
 function stopUpload(request: WireRequest, response: WireResponse): void {
-  response.once("finish", () => {
-    if (!request.readableEnded) request.resume();
-    if (response instanceof Http2ServerResponse && !request.readableEnded) {
-      response.stream.close(constants.NGHTTP2_NO_ERROR);
-    }
+  if (!(response instanceof Http2ServerResponse)) {
+    response.once("finish", () => request.resume());
+    return;
+  }
+  const { stream } = response;
+  stream.once("wantTrailers", () => {
+    if (!request.readableEnded) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
   });
 }

@@ -92,12 +92,12 @@ function toUniversal(request: WireRequest, body: Body, signal: AbortSignal): Uni
   };
 }
 
-/** The headers that Connect itself goes by. The timeout is not among them: it has begun before Connect is asked. */
+/** The headers that Connect itself goes by, but for what is settled before it is asked: the timeout and the length. */
 function protocolHeaders(request: WireRequest): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (/^(?:content-|accept-|connect-|grpc-)/.test(name) && value !== undefined) headers.set(name, String(value));
   }
-  for (const name of TIMEOUT_HEADERS) headers.delete(name);
+  for (const name of [...TIMEOUT_HEADERS, "content-length"]) headers.delete(name);
   return headers;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { Change, PageRange, TokenStore } from "../../src/store/token-store.ts";
+import { compareWithModel } from "./model.ts";
 import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
 /** Opens a store; the second call sees the data of the first. */
@@ -402,6 +403,8 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         stop();
       });
     });
+
+    it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);
 
     it("serves", async () => {
       await expect(store.ping()).resolves.toBeUndefined();

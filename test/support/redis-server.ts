@@ -102,7 +102,8 @@ function redisArguments(
   } else settings.port = String(port);
   if (password !== undefined) settings.requirepass = password;
   const lines = Object.entries({ ...settings, ...config }).flatMap(([name, value]) => [`--${name}`, value]);
-  if (aclUser) lines.push("--user", `${aclUser.name} on >${aclUser.password} ~lk:* &lk:* +@all -@dangerous`);
+  if (aclUser)
+    lines.push("--user", aclUser.name, "on", `>${aclUser.password}`, "~lk:*", "&lk:*", "+@all", "-@dangerous");
   return lines;
 }
 

@@ -886,7 +886,8 @@ export const InactiveReasonSchema: GenEnum<InactiveReason> = /*@__PURE__*/
  *
  * An error carries one google.rpc.ErrorInfo (domain `latchkey`) whose reason is stable, and for bad input a
  * google.rpc.BadRequest that names the fields (AIP-193). Every method may answer UNAUTHENTICATED, PERMISSION_DENIED,
- * INVALID_ARGUMENT (INVALID_REQUEST) and UNAVAILABLE (STORE_UNAVAILABLE; safe to repeat after the RetryInfo's delay).
+ * INVALID_ARGUMENT (INVALID_REQUEST) and UNAVAILABLE (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE; try again after the RetryInfo's
+ * delay).
  * A token out of the caller's reach answers the same NOT_FOUND as one that does not exist.
  *
  * @generated from service latchkey.v1.TokenService

@@ -1,0 +1,100 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import type { Token } from "#gen/latchkey/v1/token_pb.ts";
+import type { CreateRequestSchema } from "#gen/latchkey/v1/token_service_pb.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
+
+export type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
+
+/** An answer in Connect's JSON, as it came. */
+export interface RawAnswer {
+  readonly status: number;
+  /** Without `date`, which is the only one that depends on the moment. */
+  readonly headers: Record<string, string>;
+  readonly text: string;
+}
+
+/** A whole service on one of the stores, for the tests of one describe block. */
+export class World {
+  service!: TestService;
+  redis: RedisServer | undefined;
+  #names = 0;
+
+  /** The root's client, or that of whoever has the secret. */
+  connect(secret = ROOT_TOKEN) {
+    return this.service.client(secret);
+  }
+
+  /** A name that no test has used. */
+  name(stem: string): string {
+    return `${stem}-${++this.#names}`;
+  }
+
+  /** A new token, made by the root. */
+  async issue(wish: Partial<Wish>): Promise<Token & { readonly secret: string }> {
+    const { token, secret } = await this.connect().create({ kind: "service", ...wish });
+    return { ...(token as Token), secret };
+  }
+
+  /** One call over HTTP/1.1, byte by byte as the test wants it. */
+  async post(method: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+    const response = await fetch(`${this.service.url}/latchkey.v1.TokenService/${method}`, {
+      method: "POST",
+      body,
+      headers: {
+        authorization: `Bearer ${ROOT_TOKEN}`,
+        "content-type": typeof body === "string" ? "application/json" : "application/proto",
+        ...headers,
+      },
+    });
+    const answered = Object.fromEntries(response.headers);
+    delete answered.date;
+    return { status: response.status, headers: answered, text: await response.text() } satisfies RawAnswer;
+  }
+
+  /** Still serves, and serves right. */
+  async expectServing(): Promise<void> {
+    const { secret } = await this.issue({ subject: "still-there" });
+    expect((await this.connect().introspect({ secret })).active).toBe(true);
+  }
+}
+
+/** Runs the same tests against a service on SQLite and against one on Redis. */
+export function onEachStore(define: (world: World) => void, variables: () => Record<string, string> = () => ({})) {
+  describe.each(["SQLite", "Redis"])("on %s", (store) => {
+    const world = new World();
+    beforeAll(async () => {
+      if (store === "Redis") world.redis = await startRedis();
+      world.service = await startService({
+        ...variables(),
+        ...(world.redis && { LATCHKEY_STORE: world.redis.url }),
+      });
+    });
+    afterAll(async () => {
+      await world.service.close();
+      await world.redis?.stop();
+    });
+    define(world);
+  });
+}
+
+/** Code and reason of a call that must fail, for example `NotFound TOKEN_NOT_FOUND`. */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => expect.unreachable("the call was answered"),
+    (thrown) => ConnectError.from(thrown),
+  );
+  const infos = error.findDetails(ErrorInfoSchema);
+  expect(infos.map((info) => info.domain)).toEqual(["latchkey"]);
+  return `${Code[error.code]} ${infos[0]?.reason}`;
+}
+
+/** The same of an answer in Connect's JSON. */
+export function refusalIn({ status, text }: RawAnswer): string {
+  if (status === 200) expect.unreachable(`the call was answered: ${text}`);
+  const { code, details } = JSON.parse(text);
+  return `${code} ${details?.[0]?.debug?.reason}`;
+}

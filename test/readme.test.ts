@@ -1,0 +1,168 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readKindsFile } from "../src/config/kinds-file.ts";
+import { openPage } from "./support/browser.ts";
+import { createServiceClient, startService } from "./support/service.ts";
+
+// Everything in README.md that can be run is run, as it stands there.
+
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language = "", code = ""]) => ({
+  language,
+  code,
+}));
+const run = promisify(execFile);
+
+let folder: string;
+let modules: string;
+let service: Awaited<ReturnType<typeof startAsReadmeSays>>;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "latchkey-readme-"));
+  // Inside the project, so that the imports of the README's modules find its packages.
+  mkdirSync(join(root, ".vitest"), { recursive: true });
+  modules = mkdtempSync(join(root, ".vitest/readme-"));
+  service = await startAsReadmeSays();
+});
+
+afterAll(async () => {
+  service.process.kill("SIGTERM");
+  const [code] = await once(service.process, "exit");
+  rmSync(folder, { recursive: true });
+  rmSync(modules, { recursive: true });
+  expect(code).toBe(0);
+});
+
+/** Runs the README's first command (the packages are installed already) and reads what it prints. */
+async function startAsReadmeSays() {
+  const command = findBlock("sh", "npm start").replace("npm ci && ", "");
+  const variables = { LATCHKEY_LISTEN: "127.0.0.1:0", LATCHKEY_STORE: `sqlite:${join(folder, "latchkey.db")}` };
+  const process = spawn("bash", ["-c", `exec ${command}`], {
+    cwd: root,
+    env: { ...globalThis.process.env, ...variables },
+  });
+  let printed = "";
+  process.stdout.on("data", (chunk) => (printed += chunk));
+  await vi.waitFor(() => expect(printed).toContain("the same with grpcurl"), { timeout: 15_000 });
+  const url = /serves on (http:\S+)/.exec(printed)?.[1] ?? "";
+  const rootToken = /lk_root_\w+/.exec(printed)?.[0] ?? "";
+  return { process, printed, url, address: new URL(url).host, rootToken };
+}
+
+function findBlock(language: string, part: string): string {
+  const found = blocks.filter((block) => block.language === language && block.code.includes(part));
+  expect(found, `one ${language} block with ${part}`).toHaveLength(1);
+  return found[0]?.code.trim() ?? "";
+}
+
+/** Runs shell lines as they stand, but for the address. */
+async function runShell(code: string): Promise<string> {
+  const path = [join(root, "test/support"), join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
+  const script = code.replaceAll("127.0.0.1:8080", service.address);
+  const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], {
+    cwd: root,
+    env: { ...process.env, PATH: path, ROOT_TOKEN: service.rootToken },
+  });
+  return stdout;
+}
+
+function writeModule(part: string): string {
+  const code = findBlock("ts", part);
+  const path = join(modules, /^\/\/ (\S+)/.exec(code)?.[1] ?? "");
+  writeFileSync(path, code);
+  return path;
+}
+
+test("npm test is the command that CI runs", () => {
+  findBlock("sh", "npm ci && npm test");
+  const ci = readFileSync(join(root, ".ci/run"), "utf8");
+  expect(ci).toContain("npm ci\n");
+  expect(ci).toContain("npm test\n");
+});
+
+test("the lines that npm start prints create and introspect a token", async () => {
+  const lines = service.printed.slice(service.printed.indexOf("  ROOT_TOKEN="));
+  const printed = await runShell(lines);
+  const answers = printed
+    .trim()
+    .split(/(?<=\})\n+(?=\{)/)
+    .map((text) => JSON.parse(text));
+  expect(answers).toMatchObject([
+    { secret: expect.stringMatching(/^lk_pat_/) },
+    { active: true, token: { subject: "ada", scopes: ["repo:read"] } },
+    { secret: expect.stringMatching(/^lk_pat_/) },
+    { active: true, token: { subject: "ada", label: "laptop" } },
+  ]);
+});
+
+test("curl creates a token", async () => {
+  const answer = JSON.parse(await runShell(findBlock("sh", "curl -s http")));
+  expect(answer).toMatchObject({ token: { label: "laptop" }, secret: expect.stringMatching(/^lk_pat_/) });
+});
+
+test("grpcurl lists the services by reflection alone", async () => {
+  const names = (await runShell(findBlock("sh", "8080 list"))).trim().split("\n");
+  expect(names).toContain("latchkey.v1.TokenService");
+});
+
+test("grpcurl creates a token by reflection alone", async () => {
+  const answer = JSON.parse(await runShell(findBlock("sh", "plaintext -H")));
+  expect(answer.secret).toMatch(/^lk_pat_/);
+});
+
+test("a microservice introspects", async () => {
+  const client = createServiceClient(service.url, service.rootToken);
+  const { secret } = await client.create({ kind: "session", subject: "ada", scopes: ["repo:read"] });
+  const orders = await client.create({ kind: "service", subject: "orders", scopes: ["latchkey:introspect"] });
+  process.env.TOKEN_SERVICE = service.address;
+  process.env.SERVICE_TOKEN = orders.secret;
+  const { introspect } = await import(writeModule("@grpc/grpc-js"));
+  expect(await introspect(secret, "repo:read")).toMatchObject({ active: true, token: { subject: "ada" } });
+  expect(await introspect(secret, "repo:write")).toMatchObject({ active: false });
+});
+
+test("a browser makes and lists tokens", async () => {
+  writeModule("connect-web");
+  const entry = join(modules, "entry.ts");
+  writeFileSync(entry, 'import { makeToken } from "./my-tokens.ts"; Object.assign(window, { makeToken });');
+  const page = await openPage(entry);
+  const served = await startService({ LATCHKEY_CORS_ORIGINS: page.origin });
+  const { secret: session } = await served
+    .client()
+    .create({ kind: "session", subject: "ada", scopes: ["latchkey:self"] });
+  const made = await page.page.evaluate(
+    ([url, token]) => (window as unknown as { makeToken(...words: unknown[]): Promise<unknown> }).makeToken(url, token),
+    [served.url, session],
+  );
+  expect(made).toMatchObject({
+    secret: expect.stringMatching(/^lk_pat_/),
+    mine: [expect.stringContaining("made in a browser"), expect.any(String)],
+  });
+  await page.close();
+  await served.close();
+});
+
+test("the kinds file is one", () => {
+  const path = join(folder, "kinds.yaml");
+  writeFileSync(path, findBlock("yaml", "kinds:"));
+  expect([...readKindsFile(path).keys()]).toEqual(["api-key", "invitation"]);
+});
+
+test("the table of variables is complete", () => {
+  const source = readFileSync(join(root, "src/config.ts"), "utf8");
+  const known = new Set([...source.matchAll(/^ +(LATCHKEY_\w+):/gm)].map(([, name]) => name));
+  const told = new Set([...readme.matchAll(/^\| .*?\|/gm)].flatMap(([cell]) => cell.match(/LATCHKEY_\w+/g) ?? []));
+  expect([...told].sort()).toEqual([...known].sort());
+});
+
+test("the table of dependencies is complete", () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const needed = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !name.startsWith("@types/"));
+  expect(needed.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+});

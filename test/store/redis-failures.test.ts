@@ -1,0 +1,239 @@
+import { connect, createServer, type Socket } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { changed } from "../../src/domain/token.ts";
+import { openRedisStore } from "../../src/store/redis.ts";
+import type { Change, TokenStore } from "../../src/store/token-store.ts";
+import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
+import { insertToken, newOwner, newToken } from "./tokens.ts";
+
+const cleanup: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of cleanup.splice(0).reverse()) await end();
+});
+
+async function start(options?: RedisServerOptions): Promise<RedisServer> {
+  const server = await startRedis(options);
+  cleanup.push(() => server.stop());
+  return server;
+}
+
+async function open(url: string, tls?: RedisServer["tls"]): Promise<TokenStore> {
+  const store = await openRedisStore({ url, tls });
+  cleanup.push(() => store.close());
+  return store;
+}
+
+/** Every kind of operation answers UNAVAILABLE with a delay, within 2 seconds. */
+async function expectUnavailable(operations: Promise<unknown>[]): Promise<void> {
+  const start = performance.now();
+  const outcomes = await Promise.allSettled(operations);
+  expect(performance.now() - start).toBeLessThan(2000);
+  for (const outcome of outcomes) {
+    expect(outcome).toMatchObject({
+      status: "rejected",
+      reason: { name: "TokenError", code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE", retryDelay: expect.any(Number) },
+    });
+  }
+}
+
+async function prepare(options?: RedisServerOptions) {
+  const server = await start(options);
+  const store = await open(server.url);
+  const token = await insertToken(store, newOwner());
+  const writes = () => [
+    store.insert(newToken(store, token)),
+    store.replace(token, changed(token, { active: false })),
+    store.remove(token.id),
+    store.removeAll(token, () => true),
+    store.adoptKeys(["a"]),
+  ];
+  const reads = () => [
+    store.find(token.id),
+    store.findMany([token.id]),
+    store.page({ ...token, limit: 1 }),
+    store.ping(),
+  ];
+  const expectHealthy = () => vi.waitFor(async () => expect(await store.find(token.id)).toEqual(token), 5000);
+  return { server, store, token, reads, writes, expectHealthy };
+}
+
+describe("a Redis that fails", () => {
+  it("killed, is unavailable, and serves again after its restart with all that was acknowledged", async () => {
+    const { server, store, token, reads, writes, expectHealthy } = await prepare({
+      config: { appendonly: "yes", appendfsync: "always" },
+    });
+    await server.kill();
+    await expectUnavailable([...reads(), ...writes()]);
+    await server.start();
+    await expectHealthy();
+    await vi.waitFor(() => store.ping(), 3000);
+    expect(await store.remove(token.id)).toBe(1);
+    await server.kill();
+    await server.start();
+    await vi.waitFor(async () => expect(await store.find(token.id)).toBeUndefined(), 3000);
+  });
+
+  it("frozen, is unavailable within 2 seconds, and serves again when it goes on", async () => {
+    const { server, reads, expectHealthy } = await prepare();
+    server.freeze();
+    await expectUnavailable(reads());
+    await expectUnavailable(reads());
+    server.thaw();
+    await expectHealthy();
+  });
+
+  it("frozen during writes, does not carry out later what was refused after it was known to be lost", async () => {
+    const { server, store, token, writes, expectHealthy } = await prepare();
+    server.freeze();
+    await expectUnavailable([store.ping()]);
+    await expectUnavailable(writes());
+    server.thaw();
+    await expectHealthy();
+    expect(await store.page({ ...token, limit: 10 })).toEqual([token]);
+  });
+
+  it("turned into a replica, is unavailable for reads too, because it may be behind", async () => {
+    const { server, store, reads, writes, expectHealthy } = await prepare();
+    await server.admin.replicaof("127.0.0.1", "1");
+    await expectUnavailable(writes());
+    await vi.waitFor(() => expect(store.ping()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" }), 3000);
+    await vi.waitFor(() => expectUnavailable(reads()), 3000);
+    await server.admin.replicaof("no", "one");
+    await expectHealthy();
+  });
+
+  it("out of memory, refuses new tokens but still reads, switches and deletes", async () => {
+    const { server, store, token } = await prepare();
+    await server.admin.config("SET", "maxmemory", "1");
+    await expectUnavailable([store.insert(newToken(store, token))]);
+    expect(await store.find(token.id)).toEqual(token);
+    const off = changed(token, { active: false });
+    expect(await store.replace(token, off)).toBe("replaced");
+    expect(await store.remove(token.id)).toBe(1);
+    await server.admin.config("SET", "maxmemory", "0");
+    expect(await store.insert(token)).toBe("inserted");
+  });
+
+  it("forgetting its scripts, is taught them again", async () => {
+    const { server, store, token } = await prepare();
+    await server.admin.script("FLUSH");
+    const next = changed(token, { active: false });
+    expect(await store.replace(token, next)).toBe("replaced");
+    await server.admin.script("FLUSH");
+    const answers = await Promise.all(Array.from({ length: 20 }, () => store.insert(newToken(store, token))));
+    expect(new Set(answers)).toEqual(new Set(["inserted"]));
+  });
+
+  it("losing all data to another installation, is not used any more", async () => {
+    const { server, store, reads } = await prepare();
+    await server.admin.flushall();
+    await server.admin.hset("lk:meta", "shard_key", "00".repeat(32));
+    await vi.waitFor(() => expectUnavailable(reads()), 4000);
+    await expect(store.ping()).rejects.toThrow("the data was replaced");
+  });
+
+  it("cutting its connections, tells listeners to forget all, and tells changes again afterwards", async () => {
+    const { server, store, token } = await prepare();
+    const changes: Change[] = [];
+    store.subscribe((change) => changes.push(change));
+    await server.admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await vi.waitFor(() => expect(changes).toEqual([{ type: "reset" }, { type: "reset" }]), 3000);
+    await store.remove(token.id);
+    await vi.waitFor(() => expect(changes.at(-1)).toEqual({ type: "deleted", id: token.id }), 3000);
+  });
+
+  it("reads on through a connection that is cut", async () => {
+    const { server, store, token } = await prepare();
+    await server.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    expect(await Promise.all(Array.from({ length: 20 }, () => store.find(token.id)))).toEqual(Array(20).fill(token));
+  });
+
+  it("never runs a write twice when its answer is lost", async () => {
+    const { server, store: direct } = await prepare();
+    const proxy = await startProxy(server.port);
+    const store = await open(`redis://127.0.0.1:${proxy.port}`);
+    const token = newToken(store, newOwner());
+    proxy.swallowAnswers();
+    await expectUnavailable([store.insert(token)]);
+    expect(await direct.find(token.id)).toEqual(token);
+    expect(await direct.remove(token.id)).toBe(1);
+    proxy.passAnswers();
+    await vi.waitFor(() => store.ping(), 3000);
+    expect(await store.find(token.id)).toBeUndefined();
+  });
+});
+
+describe("signing in to Redis", () => {
+  it("works with a password, a database number, an ACL user, and percent-encoded names", async () => {
+    const aclUser = { name: "latchkey", password: "p@ss:w/rd" };
+    const server = await start({ password: "s%cret/", aclUser });
+    const user = `latchkey:${encodeURIComponent(aclUser.password)}`;
+    for (const url of [server.url, `${server.url}/3`, `redis://${user}@127.0.0.1:${server.port}`]) {
+      const store = await open(url);
+      const token = await insertToken(store, newOwner());
+      expect(await store.remove(token.id)).toBe(1);
+      await store.ping();
+    }
+  });
+
+  it("works over TLS with the given authority and a client's certificate, and not without them", async () => {
+    const server = await start({ tls: true });
+    const store = await open(server.url, server.tls);
+    const token = await insertToken(store, newOwner());
+    expect(await store.find(token.id)).toEqual(token);
+    await expectUnavailable([openRedisStore({ url: server.url })]);
+    await expectUnavailable([openRedisStore({ url: server.url.replace("rediss", "redis") })]);
+  });
+
+  it("fails fast with a clear error that holds no password", async () => {
+    const server = await start({ password: "right" });
+    const address = `127.0.0.1:${server.port}`;
+    for (const [url, problem] of [
+      [`redis://:wrong-secret@${address}`, "WRONGPASS"],
+      [`redis://nobody:wrong-secret@${address}`, "WRONGPASS"],
+      [`redis://${address}`, "NOAUTH"],
+      ["redis://:wrong-secret@127.0.0.1:1", "ECONNREFUSED"],
+    ] as const) {
+      const start = performance.now();
+      const error = await openRedisStore({ url }).catch((error: unknown) => error);
+      expect(performance.now() - start).toBeLessThan(1000);
+      expect(error).toMatchObject({ reason: "STORE_UNAVAILABLE", message: expect.stringContaining(problem) });
+      expect(error).toMatchObject({ message: expect.stringContaining(new URL(url).host) });
+      expect(JSON.stringify([error, (error as Error).cause, (error as Error).stack])).not.toContain("wrong-secret");
+    }
+  });
+
+  it("refuses a replica", async () => {
+    const server = await start();
+    await server.admin.replicaof("127.0.0.1", "1");
+    await expect(openRedisStore({ url: server.url })).rejects.toThrow("READONLY");
+  });
+});
+
+/** A TCP proxy in front of a port that can drop what comes back. */
+async function startProxy(target: number) {
+  const sockets = new Set<Socket>();
+  let passes = true;
+  const server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
+    client.pipe(upstream);
+    upstream.on("data", (data) => passes && client.write(data)).on("end", () => client.end());
+    client.on("close", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanup.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : 0,
+    swallowAnswers: () => {
+      passes = false;
+    },
+    passAnswers: () => {
+      passes = true;
+    },
+  };
+}
