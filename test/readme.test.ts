@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readIssuersFile } from "../src/config/issuers-file.ts";
 import { readKindsFile } from "../src/config/kinds-file.ts";
 import { openPage } from "./support/browser.ts";
 import { createServiceClient, startService } from "./support/service.ts";
@@ -152,6 +153,14 @@ test("the kinds file is one", () => {
   const path = join(folder, "kinds.yaml");
   writeFileSync(path, findBlock("yaml", "kinds:"));
   expect([...readKindsFile(path).keys()]).toEqual(["api-key", "invitation"]);
+});
+
+test("the issuers file is one", () => {
+  const path = join(folder, "issuers.yaml");
+  writeFileSync(path, findBlock("yaml", "issuers:"));
+  const { issuers, certificates } = readIssuersFile(path);
+  expect(issuers.map(({ issuer }) => issuer)).toEqual(["https://login.example.com"]);
+  expect(certificates).toHaveLength(1);
 });
 
 test("the table of variables is complete", () => {

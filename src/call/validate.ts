@@ -25,13 +25,25 @@ function createMatcher(): (pattern: string, text: string) => boolean {
   return (pattern, text) => (compiled.get(pattern) ?? compile(pattern)).test(text);
 }
 
+/** The patterns of the proto in words, because a regular expression tells a caller little. */
+const PATTERNS: Record<string, string> = {
+  "^[^\\p{C}\\p{Z}]+$": "must be visible characters without spaces",
+  "^[^\\p{C}\\p{Zl}\\p{Zp}]*$": "must be one line without control characters",
+  "^[!#-\\[\\]-~]+$": "must be ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)",
+};
+
 function invalidRequest(found: readonly Violation[]): TokenError {
   const violations = found.map((violation) => ({
     field: pathToString(violation.field),
-    description: violation.message,
+    description: describe(violation.message),
   }));
   const message = violations
     .map(({ field, description }) => (field ? `${field}: ${description}` : description))
     .join("; ");
   return new TokenError("INVALID_REQUEST", message, { violations });
+}
+
+function describe(message: string): string {
+  const [, pattern = ""] = /^does not match regex pattern `(.*)`$/s.exec(message) ?? [];
+  return PATTERNS[pattern] ?? message;
 }

@@ -99,10 +99,13 @@ export class RedisConnection {
   /** Like `use`, for reads: they are tried once more where the connection broke. */
   async read<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
     const start = performance.now();
+    const connection = this.#serving;
     try {
       return await this.use(run);
     } catch (error) {
-      if (this.#serves || performance.now() - start > QUICK) throw error;
+      if (isAnswer(error) || performance.now() - start > QUICK) throw error;
+      // The other side may have ended the connection a moment before ioredis notices.
+      if (this.#serves && this.#serving === connection) this.#renew();
       return this.use(run);
     }
   }
@@ -147,8 +150,7 @@ export class RedisConnection {
       await this.#claim();
     } catch (error) {
       this.#lastError = error;
-      this.#lose();
-      this.client.disconnect(true);
+      this.#renew();
     }
   }
 
@@ -161,8 +163,7 @@ export class RedisConnection {
       this.#hasClaimed = true;
     } catch (error) {
       // A server that only can't save, for example, can still be read.
-      const isAnswer = error instanceof Error && error.name === "ReplyError" && !NOT_SERVING.test(error.message);
-      if (!isAnswer || !this.#hasClaimed) throw error;
+      if (!this.#hasClaimed || !isAnswer(error) || NOT_SERVING.test((error as Error).message)) throw error;
     }
   }
 
@@ -173,6 +174,11 @@ export class RedisConnection {
     this.#lostAt = performance.now();
   }
 
+  #renew(): void {
+    this.#lose();
+    this.client.disconnect(true);
+  }
+
   #unavailable(error: unknown): TokenError {
     if (error instanceof TokenError) return error;
     const { host, port } = this.#options.location;
@@ -180,6 +186,12 @@ export class RedisConnection {
     const message = `Redis at ${host}:${port}: ${cause.message}`;
     return new TokenError("STORE_UNAVAILABLE", message, { cause, retryDelay: RETRY_DELAY });
   }
+}
+
+/** Whether an error is what Redis answered, and not a failure to reach it. */
+function isAnswer(error: unknown): boolean {
+  const source = error instanceof TokenError ? error.cause : error;
+  return source instanceof Error && source.name === "ReplyError";
 }
 
 /** The error without what ioredis adds: the command's arguments, a password or a record among them. */

@@ -106,7 +106,7 @@ async function* walkOwners(
   const tags = SHARD_TAGS.filter((tag) => !after || tag >= after.tag);
   for (let start = 0; start < tags.length; start += SHARDS_AT_ONCE) {
     const shards = tags.slice(start, start + SHARDS_AT_ONCE);
-    const subjects = await Promise.all(shards.map((tag) => readSubjects(client, tag, tenant)));
+    const subjects = await readSubjects(client, shards, tenant);
     if (start === 0 && after)
       subjects[0] = subjects[0]?.filter((subject) => compareBytes(subject, after.subject) > 0) ?? [];
     const owners = subjects.flat().map((subject) => ({ tenant, subject }));
@@ -114,9 +114,15 @@ async function* walkOwners(
   }
 }
 
-async function readSubjects(client: ScriptedRedis, tag: string, tenant: string): Promise<string[]> {
-  const subjects = await client.zrange(subjectsKey(tag, tenant), "0", "-1");
-  return subjects.sort(compareBytes);
+/** The subjects of a tenant in each of the shards, sorted. */
+async function readSubjects(client: ScriptedRedis, tags: readonly string[], tenant: string): Promise<string[][]> {
+  const pipeline = client.pipeline();
+  for (const tag of tags) pipeline.zrange(subjectsKey(tag, tenant), "0", "-1");
+  const replies = (await pipeline.exec()) ?? [];
+  return replies.map(([error, subjects]) => {
+    if (error) throw error;
+    return (subjects as string[]).sort(compareBytes);
+  });
 }
 
 function compareBytes(a: string, b: string): number {

@@ -16,7 +16,7 @@ export async function compareWithModel(store: TokenStore): Promise<void> {
       for (const step of steps) await runStep(store, model, step);
       await comparePages(store, model, tenant);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 }
 

@@ -42,7 +42,11 @@ const token = newToken({ shardTag: () => "000" }, newOwner());
 
 describe("a record", () => {
   it("gives back every token as it was", () => {
-    fc.assert(fc.property(anyToken, (any) => expect(decodeRecord(encodeRecord(any))).toEqual(any)));
+    fc.assert(
+      fc.property(anyToken, (any) => {
+        expect(decodeRecord(encodeRecord(any))).toEqual(any);
+      }),
+    );
   });
 
   it("has the same bytes for the same token, and begins with its version", () => {

@@ -1,11 +1,126 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { describeTokenStore } from "./contract.ts";
+import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "latchkey-sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+let files = 0;
+function newPath(): string {
+  files++;
+  return join(folder, `file-${files}.db`);
+}
+
 describeTokenStore("the SQLite store", () => openSqliteStore({ path: join(folder, "latchkey.db") }));
+
+describe("a SQLite file", () => {
+  it("keeps everything over a restart", async () => {
+    const path = newPath();
+    const before = await openSqliteStore({ path });
+    const token = await insertToken(before, newOwner());
+    await before.adoptKeys(["a"]);
+    await before.close();
+    const after = await openSqliteStore({ path });
+    expect(await after.find(token.id)).toEqual(token);
+    expect(after.shardTag(token)).toBe(before.shardTag(token));
+    expect(await after.adoptKeys(["b"])).toBe(false);
+    expect(await after.adoptKeys(["b", "a"])).toBe(true);
+    expect(await after.adoptKeys(["b"])).toBe(true);
+    await after.close();
+  });
+
+  it("is readable by its owner only, and so is the folder made for it", async () => {
+    const path = join(folder, "new", "folder", "latchkey.db");
+    const store = await openSqliteStore({ path });
+    await insertToken(store, newOwner());
+    expect(statSync(join(folder, "new")).mode & 0o777).toBe(0o700);
+    for (const file of [path, `${path}-wal`]) expect(statSync(file).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  it("drops dead records as new ones come", async () => {
+    const path = newPath();
+    let now = 1000;
+    const store = await openSqliteStore({ path, clock: () => now });
+    for (let n = 0; n < 40; n++) await insertToken(store, newOwner(), { purgeTime: now + HOUR });
+    now += HOUR;
+    await insertToken(store, newOwner());
+    await insertToken(store, newOwner());
+    await store.close();
+    const database = new DatabaseSync(path);
+    expect(database.prepare("SELECT count(*) AS rows FROM tokens").get()?.rows).toBe(2);
+    database.close();
+  });
+
+  it("of a newer Latchkey is refused", async () => {
+    const path = newPath();
+    const database = new DatabaseSync(path);
+    database.exec("PRAGMA user_version = 99");
+    database.close();
+    await expect(openSqliteStore({ path })).rejects.toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+      message: `${path} was written by a newer Latchkey (schema 99, this one knows 1)`,
+    });
+  });
+
+  it("in use by another process is refused, and free at once when that is killed", async () => {
+    const path = newPath();
+    const module = JSON.stringify(new URL("../../src/store/sqlite.ts", import.meta.url).href);
+    const script = `const { openSqliteStore } = await import(${module});
+      globalThis.store = await openSqliteStore({ path: ${JSON.stringify(path)} });
+      process.stdout.write("open"); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await expect(openSqliteStore({ path })).rejects.toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+      message: `${path} is in use by another process: run one, or use Redis`,
+    });
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.once("exit", resolve));
+    const store = await openSqliteStore({ path });
+    await insertToken(store, newOwner());
+    await store.close();
+  });
+
+  it("that is none, or a folder, is refused", async () => {
+    const path = newPath();
+    writeFileSync(path, "not a database, but long enough to be looked at as one".repeat(100));
+    await expect(openSqliteStore({ path })).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    mkdirSync(join(folder, "folder"));
+    await expect(openSqliteStore({ path: join(folder, "folder") })).rejects.toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+    });
+  });
+
+  it("that breaks under the store makes it unavailable, with a delay", async () => {
+    const path = newPath();
+    const writer = await openSqliteStore({ path });
+    const owner = newOwner();
+    for (let n = 0; n < 300; n++) await writer.insert(newToken(writer, owner));
+    await writer.close();
+    const store = await openSqliteStore({ path });
+    truncateSync(path, 4096);
+    await expect(store.page({ ...owner, limit: 1000 })).rejects.toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+      code: "UNAVAILABLE",
+      retryDelay: expect.any(Number),
+    });
+    await store.close();
+  });
+
+  it("that is closed is unavailable", async () => {
+    const store = await openSqliteStore({ path: newPath() });
+    await store.close();
+    for (const operation of [store.find("x"), store.insert(newToken(store, newOwner())), store.ping()]) {
+      await expect(operation).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    }
+  });
+});
