@@ -27,7 +27,7 @@ const ADMINISTRATORS_ONLY = { expireTime: "expire_time", claims: "claims" } as c
  * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, what `editToken` and
  * `resolveExpireTime` throw
  */
-export function updateToken(
+export async function updateToken(
   context: Context,
   caller: Caller,
   id: string,

@@ -33,7 +33,7 @@ export function indexDescriptors(roots: readonly DescFile[]): Descriptors {
   };
 }
 
-/** The files and everything they import, each once and every file before its imports. */
+/** The files and everything they import, each once; the given ones come first. */
 export function withImports(roots: readonly DescFile[]): DescFile[] {
   const files = new Set(roots);
   for (const file of files) for (const imported of file.dependencies) files.add(imported);

@@ -334,13 +334,6 @@ export function describeTokenStore(name: string, open: OpenStore): void {
           expect((await list(owner)).length).toBe(30 - removed);
         }
       });
-
-      it("of more than one batch leaves nothing", async () => {
-        const owner = newOwner();
-        for (let n = 0; n < 10_500; n += 500) await Promise.all(Array.from({ length: 500 }, () => insert(owner)));
-        expect(await store.removeAll(owner, () => true)).toBe(10_500);
-        expect(await list(owner)).toEqual([]);
-      }, 20_000);
     });
 
     describe("time", () => {

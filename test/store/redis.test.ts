@@ -58,6 +58,18 @@ describe("two instances on one Redis", () => {
   });
 });
 
+describe("a removal of more than one batch", () => {
+  it("leaves nothing", async () => {
+    const store = await open();
+    const owner = newOwner();
+    for (let n = 0; n < 10_500; n += 500)
+      await Promise.all(Array.from({ length: 500 }, () => insertToken(store, owner)));
+    expect(await store.removeAll(owner, () => true)).toBe(10_500);
+    expect(await store.page({ ...owner, limit: 1 })).toEqual([]);
+    await store.close();
+  });
+});
+
 describe("the keys in Redis", () => {
   let store: TokenStore;
   beforeAll(async () => {

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "vitest";
+import type { Token } from "../../src/domain/token.ts";
+import { encodeRecord } from "../../src/store/record.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { describeTokenStore } from "./contract.ts";
 import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
@@ -56,6 +58,18 @@ describe("a SQLite file", () => {
     const database = new DatabaseSync(path);
     expect(database.prepare("SELECT count(*) AS rows FROM tokens").get()?.rows).toBe(2);
     database.close();
+  });
+
+  it("loses more tokens at once than one batch holds", async () => {
+    const path = newPath();
+    const before = await openSqliteStore({ path });
+    const tokens = Array.from({ length: 10_500 }, () => newToken(before, { tenant: "t", subject: "s" }));
+    await before.close();
+    insertRaw(path, tokens, before.shardTag({ tenant: "t", subject: "s" }));
+    const store = await openSqliteStore({ path });
+    expect(await store.removeAll({ tenant: "t", subject: "s" }, () => true)).toBe(10_500);
+    expect(await store.page({ tenant: "t", limit: 1 })).toEqual([]);
+    await store.close();
   });
 
   it("of a newer Latchkey is refused", async () => {
@@ -124,3 +138,15 @@ describe("a SQLite file", () => {
     }
   });
 });
+
+/** Writes tokens without a durable commit for each. */
+function insertRaw(path: string, tokens: readonly Token[], tag: string): void {
+  const database = new DatabaseSync(path);
+  const insert = database.prepare(
+    "INSERT INTO tokens VALUES (?, 't', ?, 's', 'personal', '', '', ?, ?, NULL, NULL, ?)",
+  );
+  database.exec("BEGIN");
+  for (const token of tokens) insert.run(token.id, tag, token.createTime, Number.MAX_SAFE_INTEGER, encodeRecord(token));
+  database.exec("COMMIT");
+  database.close();
+}

@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { credentials, loadPackageDefinition, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -10,7 +10,7 @@ import { describeError, failureOf, start } from "./fixtures.ts";
 
 const TOKEN_SERVICE = "latchkey.v1.TokenService";
 
-function dialHealth(server: RunningServer) {
+function dialHealth(server: RunningServer): Client<typeof Health> {
   return createClient(Health, createGrpcTransport({ baseUrl: server.url }));
 }
 

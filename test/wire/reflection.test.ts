@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
@@ -43,9 +43,8 @@ describe.each(versions)("reflection %s", (_name, service) => {
 
   it("lists what is served", async () => {
     const [answer] = await ask({ case: "listServices", value: "" });
-    expect(answer?.case).toBe("listServicesResponse");
-    const { service } = answer?.value as v1.ListServiceResponse;
-    expect(service.map(({ name }) => name).sort()).toEqual(SERVED);
+    const names = answer?.case === "listServicesResponse" ? answer.value.service.map(({ name }) => name) : [];
+    expect(names.sort()).toEqual(SERVED);
   });
 
   it.each([
@@ -57,11 +56,9 @@ describe.each(versions)("reflection %s", (_name, service) => {
   ])("finds the file of %s, with all that it needs to be understood", async (symbol) => {
     const files = filesIn(await ask({ case: "fileContainingSymbol", value: symbol }));
     expect(files[0]?.name).toBe("latchkey/v1/token_service.proto");
-    const bytes = toBinary(FileDescriptorSetSchema, {
-      $typeName: "google.protobuf.FileDescriptorSet",
-      file: files.reverse(),
-    });
-    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+    const [file] = files;
+    if (!file) throw new Error("no file");
+    const registry = createFileRegistry(file, (name) => files.find((other) => other.name === name));
     expect(registry.getService("latchkey.v1.TokenService")?.methods).toHaveLength(9);
   });
 
@@ -74,7 +71,7 @@ describe.each(versions)("reflection %s", (_name, service) => {
     );
     expect(byExtension[0]?.name).toBe("buf/validate/validate.proto");
     const [numbers] = await ask({ case: "allExtensionNumbersOfType", value: "google.protobuf.FieldOptions" });
-    expect(numbers).toMatchObject({ case: "allExtensionNumbersResponse", value: { extensionNumber: [1159] } });
+    expect(numbers).toMatchObject({ case: "allExtensionNumbersResponse", value: { extensionNumber: [1159, 1160] } });
   });
 
   it("answers what it does not know with an error each, and goes on", async () => {

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { InactiveReason } from "#gen/latchkey/v1/token_service_pb.ts";
+import { onEachStore, refusalOf } from "./world.ts";
+
+onEachStore((world) => {
+  const owner = () => ({ tenant: world.name("tenant"), subject: "ada" });
+
+  test.each([
+    ["deleted by id", (id: string) => world.connect().delete({ token: { case: "id", value: id } }), "UNKNOWN"],
+    [
+      "deleted by its secret",
+      (_: string, value: string) => world.connect().delete({ token: { case: "secret", value } }),
+      "UNKNOWN",
+    ],
+    [
+      "deleted with all of its subject",
+      (_id: string, _secret: string, tenant: string) => world.connect().deleteAll({ tenant, subject: "ada" }),
+      "UNKNOWN",
+    ],
+    [
+      "deleted with all of its tenant",
+      (_id: string, _secret: string, tenant: string) => world.connect().deleteAll({ tenant, allSubjects: true }),
+      "UNKNOWN",
+    ],
+    [
+      "switched off",
+      (id: string) => world.connect().setActive({ token: { case: "id", value: id }, active: false }),
+      "INACTIVE",
+    ],
+  ] as const)("a secret is worth nothing once its token is %s", async (_how, end, reason) => {
+    const { id, tenant, secret } = await world.issue({ ...owner(), scopes: ["latchkey:self"] });
+    await world.connect(secret).list({});
+    expect((await world.connect().introspect({ secret })).active).toBe(true);
+
+    await end(id, secret, tenant);
+
+    expect(await world.connect().introspect({ secret })).toMatchObject({
+      active: false,
+      token: undefined,
+      reason: InactiveReason[reason],
+    });
+    const batch = await world.connect().batchIntrospect({ requests: [{ secret }, { secret, peek: true }] });
+    expect(batch.responses.map((answer) => [answer.active, answer.reason])).toEqual([
+      [false, InactiveReason[reason]],
+      [false, InactiveReason[reason]],
+    ]);
+    expect(await refusalOf(world.connect(secret).list({}))).toBe("Unauthenticated CREDENTIALS_INVALID");
+  });
+
+  test("a token made inactive is worth nothing until it is switched on", async () => {
+    const { id, secret } = await world.issue({ ...owner(), scopes: ["latchkey:self"], inactive: true });
+    expect((await world.connect().introspect({ secret })).reason).toBe(InactiveReason.INACTIVE);
+    expect(await refusalOf(world.connect(secret).list({}))).toBe("Unauthenticated CREDENTIALS_INVALID");
+
+    await world.connect().setActive({ token: { case: "id", value: id }, active: true });
+
+    expect((await world.connect().introspect({ secret })).active).toBe(true);
+    await world.connect(secret).list({});
+  });
+
+  test("a secret is worth nothing once its token is expired", async () => {
+    const { secret } = await world.issue({
+      ...owner(),
+      scopes: ["latchkey:self"],
+      lifetime: { case: "ttl", value: { nanos: 50_000_000 } },
+    });
+    await expect.poll(async () => (await world.connect().introspect({ secret })).reason).toBe(InactiveReason.EXPIRED);
+    expect(await refusalOf(world.connect(secret).list({}))).toBe("Unauthenticated CREDENTIALS_INVALID");
+  });
+
+  test("an exhausted token stays exhausted, whatever the case and the white space around its secret", async () => {
+    const { secret } = await world.issue({ ...owner(), kind: "link" });
+    expect((await world.connect().introspect({ secret })).active).toBe(true);
+    expect((await world.connect().introspect({ secret })).reason).toBe(InactiveReason.EXHAUSTED);
+    const variants = [
+      ` ${secret}`,
+      `${secret}\n`,
+      `${secret}=`,
+      secret.toUpperCase(),
+      secret.toLowerCase(),
+      `${secret}\0`,
+    ];
+    for (const variant of variants) {
+      expect((await world.connect().introspect({ secret: variant })).reason).toBe(InactiveReason.MALFORMED);
+    }
+  });
+});

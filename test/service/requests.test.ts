@@ -1,0 +1,192 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
+import {
+  CreateRequestSchema,
+  DeleteAllRequestSchema,
+  GetRequestSchema,
+  ListRequestSchema,
+  UpdateRequestSchema,
+} from "#gen/latchkey/v1/token_service_pb.ts";
+import { toChanges, toHandle, toListQuery, toNewToken, toRevocation } from "../../src/service/requests.ts";
+import { refusal, thrownBy } from "../domain/world.ts";
+
+const newToken = (init: MessageInitShape<typeof CreateRequestSchema>) => toNewToken(create(CreateRequestSchema, init));
+
+describe("a CreateRequest", () => {
+  test("that is empty asks for nothing in particular", () => {
+    expect(newToken({})).toMatchObject({
+      tenant: "",
+      subject: "",
+      kind: "",
+      label: "",
+      lifetime: { type: "default" },
+      scopes: [],
+      audiences: [],
+      claims: undefined,
+      clientId: "",
+      inactive: false,
+      maxUses: undefined,
+    });
+  });
+
+  test("hands over every field", () => {
+    const wish = {
+      tenant: "acme",
+      subject: "ada",
+      kind: "personal",
+      label: "laptop",
+      scopes: ["a"],
+      audiences: ["b"],
+      claims: { plan: "gold" },
+      clientId: "cli",
+      inactive: true,
+      maxUses: 3,
+    };
+    expect(newToken(wish)).toMatchObject(wish);
+  });
+
+  test.each<[MessageInitShape<typeof CreateRequestSchema>["lifetime"], object]>([
+    [
+      { case: "ttl", value: { seconds: 90n } },
+      { type: "ttl", duration: 90_000 },
+    ],
+    [
+      { case: "ttl", value: {} },
+      { type: "ttl", duration: 0 },
+    ],
+    [
+      { case: "expireTime", value: { seconds: 90n, nanos: 1_000_000 } },
+      { type: "until", time: 90_001 },
+    ],
+    [{ case: "permanent", value: true }, { type: "permanent" }],
+    [{ case: undefined }, { type: "default" }],
+  ])("%o means the lifetime %o", (lifetime, expected) => {
+    expect(newToken({ ...(lifetime && { lifetime }) }).lifetime).toEqual(expected);
+  });
+
+  test.each([
+    ["ttl", { case: "ttl", value: { seconds: 1n, nanos: -1 } }, "LIFETIME_INVALID", "ttl: is not a valid Duration"],
+    [
+      "expire_time",
+      { case: "expireTime", value: { nanos: -1 } },
+      "INVALID_REQUEST",
+      "expire_time: is not a valid Timestamp",
+    ],
+  ] as const)("with a malformed %s is refused", (_, lifetime, reason, message) => {
+    expect(thrownBy(() => newToken({ lifetime }))).toMatchObject(refusal(reason, message));
+  });
+});
+
+test.each([
+  [{ case: "id", value: "x" }, { id: "x" }],
+  [{ case: "secret", value: "x" }, { secret: "x" }],
+  [{ case: undefined }, { id: "" }],
+] as const)("a request names its token by id or secret: %o", (token, expected) => {
+  expect(toHandle(create(GetRequestSchema, { token }))).toEqual(expected);
+});
+
+describe("a ListRequest", () => {
+  test("that is empty has no conditions", () => {
+    const { filter, ...rest } = toListQuery(create(ListRequestSchema));
+    expect(rest).toEqual({ tenant: "", subject: "", pageSize: 0, pageToken: "" });
+    expect(Object.values(filter).filter((condition) => condition !== undefined)).toEqual([]);
+  });
+
+  test("hands over every condition", () => {
+    const at = (seconds: number) => ({ seconds: BigInt(seconds) });
+    const request = create(ListRequestSchema, {
+      tenant: "acme",
+      subject: "ada",
+      kinds: ["link"],
+      status: TokenStatus.EXHAUSTED,
+      permanent: false,
+      label: "",
+      parentId: "p",
+      createdAfter: at(1),
+      createdBefore: at(2),
+      expiringAfter: at(3),
+      expiringBefore: at(4),
+      lastUsedAfter: at(5),
+      lastUsedBefore: at(6),
+      pageSize: 7,
+      pageToken: "t",
+    });
+    expect(toListQuery(request)).toEqual({
+      tenant: "acme",
+      subject: "ada",
+      filter: {
+        kinds: ["link"],
+        status: "EXHAUSTED",
+        permanent: false,
+        label: "",
+        parentId: "p",
+        created: { after: 1000, before: 2000 },
+        expiring: { after: 3000, before: 4000 },
+        lastUsed: { after: 5000, before: 6000 },
+      },
+      pageSize: 7,
+      pageToken: "t",
+    });
+  });
+
+  test.each([
+    [TokenStatus.UNSPECIFIED, undefined],
+    [TokenStatus.ACTIVE, "ACTIVE"],
+    [TokenStatus.INACTIVE, "INACTIVE"],
+    [TokenStatus.EXPIRED, "EXPIRED"],
+    [TokenStatus.EXHAUSTED, "EXHAUSTED"],
+  ])("of status %i asks for %s", (status, expected) => {
+    expect(toListQuery(create(ListRequestSchema, { status })).filter.status).toBe(expected);
+  });
+
+  test("may have one end of a period open", () => {
+    const { filter } = toListQuery(create(ListRequestSchema, { expiringBefore: { seconds: 1n } }));
+    expect(filter.expiring).toEqual({ after: undefined, before: 1000 });
+  });
+
+  test.each([
+    ["created_after", { createdAfter: { nanos: -1 } }],
+    ["created_before", { createdBefore: { nanos: -1 } }],
+    ["expiring_after", { expiringAfter: { nanos: -1 } }],
+    ["expiring_before", { expiringBefore: { nanos: -1 } }],
+    ["last_used_after", { lastUsedAfter: { nanos: -1 } }],
+    ["last_used_before", { lastUsedBefore: { nanos: -1 } }],
+  ])("with a malformed %s is refused, by the field's name", (field, init) => {
+    expect(thrownBy(() => toListQuery(create(ListRequestSchema, init)))).toMatchObject(
+      refusal("INVALID_REQUEST", `${field}: is not a valid Timestamp`),
+    );
+  });
+});
+
+test("a DeleteAllRequest hands over every condition", () => {
+  const init = { tenant: "acme", subject: "ada", allSubjects: true, exceptIds: ["x"] };
+  const conditions = { kinds: ["link"], permanent: true, clientId: "cli" };
+  const request = create(DeleteAllRequestSchema, { ...init, ...conditions, status: TokenStatus.EXPIRED });
+  expect(toRevocation(request)).toEqual({ ...init, filter: { ...conditions, status: "EXPIRED" } });
+  expect(toRevocation(create(DeleteAllRequestSchema)).filter).toEqual({});
+});
+
+describe("an UpdateRequest", () => {
+  const all = { label: "new", expireTime: { seconds: 1n }, scopes: ["a"], claims: { plan: "gold" } };
+  test.each([
+    [["label"], { label: "new" }],
+    [["expire_time"], { expireTime: 1000 }],
+    [["scopes"], { scopes: ["a"] }],
+    [["claims"], { claims: { plan: "gold" } }],
+    [["label", "claims"], { label: "new", claims: { plan: "gold" } }],
+    [[], {}],
+  ])("changes the fields of its mask and no others: %j", (paths, expected) => {
+    expect(toChanges(create(UpdateRequestSchema, { ...all, updateMask: { paths } }))).toStrictEqual(expected);
+  });
+
+  test("empties what its mask names and it does not hold", () => {
+    const updateMask = { paths: ["label", "expire_time", "scopes", "claims"] };
+    expect(toChanges(create(UpdateRequestSchema, { updateMask }))).toStrictEqual({
+      label: "",
+      expireTime: undefined,
+      scopes: [],
+      claims: undefined,
+    });
+  });
+});

@@ -1,0 +1,75 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "vitest";
+import { TokenSchema, TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
+import { toTokenMessage } from "../../src/service/token-message.ts";
+import { DAY, HOUR, NOW, tokenOf } from "../domain/world.ts";
+
+const show = (changes: Parameters<typeof tokenOf>[0], now = NOW) =>
+  create(TokenSchema, toTokenMessage(tokenOf(changes), now));
+
+test("a token is shown with all its public fields", () => {
+  const token = {
+    label: "laptop",
+    scopes: ["a"],
+    audiences: ["b"],
+    claims: { plan: "gold" },
+    clientId: "cli",
+    parentId: "p",
+    usesLeft: 3,
+    revision: 7,
+    version: 9,
+  };
+  const { version, revision, ...shown } = token;
+  expect(show(token)).toMatchObject({
+    ...shown,
+    id: "abcABCDEFGHIJKLMNOP",
+    tenant: "acme",
+    subject: "ada",
+    kind: "personal",
+    hint: "lk_pat_abcABCDE",
+    creator: "acme/ada",
+    active: true,
+    status: TokenStatus.ACTIVE,
+    etag: String(revision),
+  });
+});
+
+test("a token is shown without what only the store needs", () => {
+  const digests = [{ keyVersion: 1, digest: Buffer.alloc(32, 7) }];
+  const shown = Object.keys(toTokenMessage(tokenOf({ digests, holdsLabel: true, holdsPlace: true }), NOW));
+  const fields = new Set(TokenSchema.fields.map((field) => field.localName));
+  expect(shown.filter((field) => !fields.has(field))).toEqual([]);
+});
+
+test("a life and what is left of it go by the server's clock, and nothing is never less than zero", () => {
+  const at = (now: number) => {
+    const { createTime, expireTime, life, remainingLife } = show({ expireTime: NOW + DAY }, now);
+    if (!createTime || !expireTime || !life || !remainingLife) throw new Error("a time is missing");
+    expect([timestampMs(createTime), timestampMs(expireTime), durationMs(life)]).toEqual([NOW, NOW + DAY, DAY]);
+    return durationMs(remainingLife);
+  };
+  expect(at(NOW)).toBe(DAY);
+  expect(at(NOW + HOUR)).toBe(DAY - HOUR);
+  expect(at(NOW + DAY)).toBe(0);
+  expect(at(NOW + 2 * DAY)).toBe(0);
+});
+
+test("a permanent token that was never used and has no bounds says so by leaving the fields out", () => {
+  const shown = show({ expireTime: undefined, purgeTime: undefined });
+  expect(shown.expireTime ?? shown.life ?? shown.remainingLife ?? shown.lastUsedTime).toBeUndefined();
+  expect(shown.usesLeft ?? shown.claims).toBeUndefined();
+});
+
+test.each([
+  ["ACTIVE", {}],
+  ["INACTIVE", { active: false }],
+  ["EXPIRED", { expireTime: NOW }],
+  ["EXHAUSTED", { usesLeft: 0 }],
+] as const)("a token is shown as %s", (status, changes) => {
+  expect(show(changes).status).toBe(TokenStatus[status]);
+});
+
+test("a token without uses left shows the zero, which is not the same as no limit", () => {
+  expect(show({ usesLeft: 0 }).usesLeft).toBe(0);
+});
