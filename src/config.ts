@@ -174,7 +174,8 @@ function readTls(env: Environment): TlsConfig | undefined {
 }
 
 function isOrigin(text: string): boolean {
-  return text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+  if (text.includes("*")) return text === "*";
+  return URL.canParse(text) && new URL(text).origin === text;
 }
 
 function faultsOf(issue: z.core.$ZodIssue): string[] {

@@ -14,6 +14,7 @@ import type { ListQuery } from "../domain/list.ts";
 import type { TokenHandle } from "../domain/lookup.ts";
 import type { Revocation } from "../domain/revoke.ts";
 import type { TokenChanges } from "../domain/update.ts";
+import { fieldError } from "../errors.ts";
 import { durationToMs, timestampToMs } from "./times.ts";
 import { fromStatusMessage } from "./token-message.ts";
 
@@ -87,9 +88,14 @@ function toPeriod(
   return { after: timestampToMs(`${field}_after`, after), before: timestampToMs(`${field}_before`, before) };
 }
 
-/** What an UpdateRequest changes: the fields of its mask. */
+/**
+ * What an UpdateRequest changes: the fields of its mask.
+ *
+ * @throws INVALID_REQUEST if it names none.
+ */
 export function toChanges(request: UpdateRequest): TokenChanges {
   const named = new Set(request.updateMask?.paths);
+  if (named.size === 0) throw fieldError("INVALID_REQUEST", "update_mask", "must name a field to change");
   return {
     ...(named.has("label") && { label: request.label }),
     ...(named.has("expire_time") && { expireTime: timestampToMs("expire_time", request.expireTime) }),

@@ -38,6 +38,11 @@ export function childrenKey(id: string): string {
   return `lk:c:{${tagIn(id)}}:${id}`;
 }
 
+/** A string that stays for a moment only: a removal holds up the owner's other writes, because they kept outrunning it. */
+export function pauseKey(tag: string, owner: Owner): string {
+  return `lk:p:{${tag}}:${ownerPart(owner)}`;
+}
+
 /** A sorted set of the tenant's subjects in one shard, by the latest purge time of their tokens. */
 export function subjectsKey(tag: string, tenant: string): string {
   return `lk:n:{${tag}}:${encode(tenant)}`;

@@ -6,6 +6,7 @@ import {
   indexKey,
   indexMember,
   labelKey,
+  pauseKey,
   placesKey,
   recordKey,
   subjectsKey,
@@ -97,6 +98,7 @@ export async function removeTokens(client: ScriptedRedis, removal: Removal): Pro
   const keys = new KeyList();
   const index = keys.add(indexKey(tag, owner));
   keys.add(subjectsKey(tag, owner.tenant));
+  keys.add(pauseKey(tag, owner));
   const parents = new Set(tokens.map((token) => token.parentId));
   const placed = tokens.filter((token) => token.holdsPlace);
   const plan = {

@@ -71,12 +71,13 @@ end
 
 const INSERT = `#!lua
 ${COMMON}
-local record, index, subjects, label, places, parent, siblings = unpack(KEYS)
+local record, index, subjects, label, places, parent, siblings, pause = unpack(KEYS)
 local bytes, id, member, created, purge, label_until, place_until, cap, has_parent, subject = unpack(ARGV)
 local now = read_clock()
 
 local known = redis.call('GET', record)
 if known then return known == bytes and 'inserted' or 'id-taken' end
+if redis.call('EXISTS', pause) == 1 then return 'paused' end
 if label_until ~= '' and redis.call('EXISTS', label) == 1 then return 'label-taken' end
 if place_until ~= '' then
   redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
@@ -106,10 +107,11 @@ return 'inserted'
 
 const REPLACE = `#!lua flags=allow-oom
 ${COMMON}
-local record, index, subjects, old_label, label, places, siblings = unpack(KEYS)
+local record, index, subjects, old_label, label, places, siblings, pause = unpack(KEYS)
 local bytes, version, id, old_member, member, created, purge, label_until, place_until, subject = unpack(ARGV)
 local now = read_clock()
 
+if redis.call('EXISTS', pause) == 1 then return 'paused' end
 local stored = redis.call('GET', record)
 if not stored or stored:sub(1, #version) ~= version then return 'conflict' end
 local keeps_label = is_after(label_until, now)
@@ -137,7 +139,7 @@ return 'replaced'
 // The plan names keys by their place in KEYS. What it was made from is checked first: -1 asks for a new plan.
 const REMOVE = `#!lua flags=allow-oom
 ${COMMON}
-local index, subjects = KEYS[1], KEYS[2]
+local index, subjects, pause = unpack(KEYS, 1, 3)
 local plan = cjson.decode(ARGV[1])
 
 for _, set in ipairs(plan.sets) do
@@ -156,6 +158,7 @@ for _, label in ipairs(plan.labels) do
 end
 for _, entry in ipairs(plan.entries) do redis.call('ZREM', KEYS[entry.key], entry.member) end
 for _, key in ipairs(plan.families) do redis.call('DEL', KEYS[key]) end
+redis.call('DEL', pause)
 if redis.call('EXISTS', index) == 0 then
   redis.call('ZREM', subjects, plan.subject)
 elseif plan.permanent then
@@ -171,6 +174,11 @@ for position, member in ipairs(ARGV) do
   if redis.call('EXISTS', KEYS[position + 1]) == 0 then redis.call('ZREM', KEYS[1], member) end
 end
 return 0
+`;
+
+// Lapses by itself, should the removal that asked for it never come.
+const PAUSE = `#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
 `;
 
 const ADOPT_KEYS = `#!lua
@@ -194,10 +202,11 @@ type Value = string | number | Buffer;
 interface Scripts {
   insertToken(
     ...keysAndValues: Value[]
-  ): Promise<"inserted" | "id-taken" | "label-taken" | "cap-reached" | "parent-gone">;
-  replaceToken(...keysAndValues: Value[]): Promise<"replaced" | "conflict" | "label-taken">;
+  ): Promise<"inserted" | "id-taken" | "paused" | "label-taken" | "cap-reached" | "parent-gone">;
+  replaceToken(...keysAndValues: Value[]): Promise<"replaced" | "conflict" | "label-taken" | "paused">;
   /** Answers how many records it deleted, or -1 if the plan is out of date. */
   removeTokens(...countKeysPlan: Value[]): Promise<number>;
+  pauseOwner(key: string, milliseconds: number): Promise<unknown>;
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
   adoptKeys(key: string, ...fingerprints: string[]): Promise<number>;
@@ -209,10 +218,11 @@ interface Scripts {
 export type ScriptedRedis = Redis & Scripts;
 
 export function defineScripts(client: Redis): ScriptedRedis {
-  client.defineCommand("insertToken", { numberOfKeys: 7, lua: INSERT });
-  client.defineCommand("replaceToken", { numberOfKeys: 7, lua: REPLACE });
+  client.defineCommand("insertToken", { numberOfKeys: 8, lua: INSERT });
+  client.defineCommand("replaceToken", { numberOfKeys: 8, lua: REPLACE });
   client.defineCommand("removeTokens", { lua: REMOVE });
   client.defineCommand("pruneIndex", { lua: PRUNE });
+  client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });
   client.defineCommand("claimData", { numberOfKeys: 1, lua: CLAIM });
   return client as ScriptedRedis;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
@@ -11,6 +12,7 @@ import {
   indexKey,
   indexMember,
   labelKey,
+  pauseKey,
   placesKey,
   recordKey,
   subjectsKey,
@@ -18,12 +20,18 @@ import {
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage, readRecord } from "./redis-pages.ts";
 import { chooseTokens, findFamily, readMembers, readSet, removeTokens } from "./redis-removal.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
 import { idTaken } from "./rules.ts";
 import { SHARD_KEY_LENGTH, shardTagger, tagIn } from "./shard.ts";
 import { type Change, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
 
-/** How often a removal plans anew when others change the same tokens meanwhile. */
-const MAX_PLANS = 100;
+/** How often a removal plans anew when others change the same tokens meanwhile, */
+const MAX_PLANS = 10;
+/** and from which plan on it holds up the owner's other writes, so that nobody can keep a token alive by being busy. */
+const PAUSING_PLAN = 3;
+/** For how long it does, in milliseconds, and how often the others try again meanwhile. */
+const PAUSE = 1000;
+const PAUSE_POLL = 20;
 
 export type { RedisTls };
 
@@ -83,6 +91,7 @@ class RedisStore implements TokenStore {
       placesKey(tag, token),
       recordKey(token.parentId || token.id),
       childrenKey(token.parentId || token.id),
+      pauseKey(tag, token),
     ];
     const values = [
       encodeRecord(token),
@@ -96,7 +105,7 @@ class RedisStore implements TokenStore {
       token.parentId === "" ? "0" : "1",
       token.subject,
     ];
-    const answer = await this.#writer.use((client) => client.insertToken(...keys, ...values));
+    const answer = await this.#write((client) => client.insertToken(...keys, ...values));
     if (answer === "id-taken") throw idTaken();
     return answer;
   }
@@ -119,6 +128,7 @@ class RedisStore implements TokenStore {
       labelKey(tag, next),
       placesKey(tag, next),
       childrenKey(next.parentId || next.id),
+      pauseKey(tag, next),
     ];
     const values = [
       encodeRecord(next),
@@ -132,7 +142,7 @@ class RedisStore implements TokenStore {
       next.holdsPlace ? timeText(holdsUntil(next)) : "",
       next.subject,
     ];
-    return this.#writer.use((client) => client.replaceToken(...keys, ...values));
+    return this.#write((client) => client.replaceToken(...keys, ...values));
   }
 
   page(range: PageRange) {
@@ -148,6 +158,7 @@ class RedisStore implements TokenStore {
       const removal = { tag, owner, ...family, unchanged: family.tokens };
       const count = await this.#writer.use((client) => removeTokens(client, removal));
       if (count !== undefined) return count;
+      if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
     }
     throw contended();
   }
@@ -168,10 +179,25 @@ class RedisStore implements TokenStore {
       removed += count ?? 0;
       if (count !== undefined && chosen.length === tokens.length) return removed;
       if (count !== undefined) plan = 0;
+      else if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
       // A label may be another one by now. All else that a removal goes by shows in the index.
       for (const [member, token] of known) if (token.holdsLabel) known.delete(member);
     }
     throw contended();
+  }
+
+  /** A write that waits, for a second at most, while a removal holds up its owner's writes. */
+  async #write<T extends string>(run: (client: ScriptedRedis) => Promise<T>): Promise<Exclude<T, "paused">> {
+    for (let waited = 0; waited <= PAUSE; waited += PAUSE_POLL) {
+      const answer = await this.#writer.use(run);
+      if (answer !== "paused") return answer as Exclude<T, "paused">;
+      await setTimeout(PAUSE_POLL);
+    }
+    throw contended();
+  }
+
+  async #pause(tag: string, owner: Owner) {
+    await this.#writer.use((client) => client.pauseOwner(pauseKey(tag, owner), PAUSE));
   }
 
   subscribe(listener: (change: Change) => void) {

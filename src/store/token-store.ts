@@ -25,6 +25,10 @@ export interface TokenStore {
    * - `parent-gone`: it has a `parentId`, and no such token exists.
    *
    * Live means: before `holdsUntil(token)`.
+   *
+   * An insert of the very same token that is there already answers `inserted` again.
+   *
+   * @throws CONFLICT if another token has this id.
    */
   insert(token: Token, cap?: number): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone">;
 
@@ -38,7 +42,10 @@ export interface TokenStore {
    * Puts `next` in the place of `previous` if the stored version is still `previous.version`.
    *
    * - `conflict`: the stored version is another one, or the token is gone.
-   * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous`, and a live token holds it.
+   * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous` or `next` is live, and another live
+   *   token holds that label.
+   *
+   * Never idempotent, not even for the same bytes: of many that take the last use in one millisecond, one may win.
    *
    * `id`, owner, kind, `createTime`, `parentId` and `holdsPlace` never change.
    */

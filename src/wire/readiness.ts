@@ -33,7 +33,7 @@ export function createReadiness(isReady: () => Promise<boolean>): Readiness {
     drain: () => draining.abort(),
     async check() {
       if (draining.signal.aborted) return false;
-      
+      if (performance.now() < known.until) return known.ready;
       pending ??= ask();
       return raceAbort(pending, AbortSignal.timeout(PATIENCE_MS)).catch(() => false);
     },

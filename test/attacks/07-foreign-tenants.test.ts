@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { InactiveReason } from "#gen/latchkey/v1/token_service_pb.ts";
 import { onEachStore, refusalOf } from "./world.ts";
 
 const PERMISSIONS = ["latchkey:self", "latchkey:admin"];
@@ -47,7 +46,7 @@ onEachStore((world) => {
 
       const { deletedCount } = await world.connect(caller.secret).deleteAll({ exceptIds: [foreign.id, caller.id] });
       expect(deletedCount).toBe(0n);
-      expect((await world.connect().introspect({ secret: foreign.secret })).active).toBe(true);
+      expect(await world.judge(foreign.secret)).toBe("ACTIVE");
     });
 
     test("naming the tenant is refused, whether it exists or not", async () => {
@@ -58,7 +57,7 @@ onEachStore((world) => {
         expect(await refusalOf(caller.deleteAll({ tenant }))).toBe(refused);
         expect(await refusalOf(caller.create({ tenant, kind: "personal" }))).toBe(refused);
       }
-      expect((await world.connect().introspect({ secret: foreign.secret })).active).toBe(true);
+      expect(await world.judge(foreign.secret)).toBe("ACTIVE");
     });
 
     test("a page token of the foreign tenant opens nothing", async () => {
@@ -66,8 +65,8 @@ onEachStore((world) => {
       const { nextPageToken } = await world.connect(theirs.secret).list({ pageSize: 1 });
       const other = world.connect((await newCaller(scope)).secret);
       await world.connect().delete({ token: { case: "id", value: theirs.id } });
-      expect(nextPageToken === "").toBe(scope === "latchkey:self");
-      const asked = other.list({ pageSize: 1, pageToken: nextPageToken || "1.W10.x" });
+      expect(nextPageToken).not.toBe("");
+      const asked = other.list({ pageSize: 1, pageToken: nextPageToken });
       expect(await refusalOf(asked)).toBe("InvalidArgument PAGE_TOKEN_INVALID");
     });
   });
@@ -79,16 +78,15 @@ onEachStore((world) => {
       const ask = (secret: string) =>
         world.post("Introspect", JSON.stringify({ secret }), { authorization: `Bearer ${caller.secret}` });
       expect(await ask(foreign.secret)).toEqual(await ask(absent.secret));
-      const answer = await world.connect(caller.secret).introspect({ secret: foreign.secret });
-      expect(answer).toMatchObject({ active: false, token: undefined, reason: InactiveReason.UNKNOWN });
+      expect(await world.judge(foreign.secret, {}, caller.secret)).toBe("UNKNOWN");
     },
   );
 
   test("a foreign introspection takes no use of a one-time token", async () => {
     const link = await world.issue({ tenant: foreign.tenant, subject: "ada", kind: "link" });
     const caller = await newCaller("latchkey:introspect");
-    expect((await world.connect(caller.secret).introspect({ secret: link.secret })).active).toBe(false);
-    expect((await world.connect().introspect({ secret: link.secret })).active).toBe(true);
+    expect(await world.judge(link.secret, {}, caller.secret)).toBe("UNKNOWN");
+    expect(await world.judge(link.secret)).toBe("ACTIVE");
   });
 
   test("another subject's token of the same tenant answers what none does", async () => {

@@ -63,7 +63,7 @@ onEachStore((world) => {
       expect(await refusalOf(world.connect(weak.secret).setActive({ token, active: true }))).toBe(
         "NotFound TOKEN_NOT_FOUND",
       );
-      expect((await world.connect().introspect({ secret: strong.secret })).active).toBe(false);
+      expect(await world.judge(strong.secret)).toBe("INACTIVE");
     });
   });
 

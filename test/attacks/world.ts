@@ -1,13 +1,21 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import type { Token } from "#gen/latchkey/v1/token_pb.ts";
-import type { CreateRequestSchema } from "#gen/latchkey/v1/token_service_pb.ts";
+import {
+  type CreateRequestSchema,
+  InactiveReason,
+  InactiveReasonSchema,
+  type IntrospectRequestSchema,
+  type TokenService,
+} from "#gen/latchkey/v1/token_service_pb.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
 export type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
+
+export type Question = Omit<MessageInitShape<typeof IntrospectRequestSchema>, "$typeName" | "secret">;
 
 /** An answer in Connect's JSON, as it came. */
 export interface RawAnswer {
@@ -21,11 +29,22 @@ export interface RawAnswer {
 export class World {
   service!: TestService;
   redis: RedisServer | undefined;
+  #root: Client<typeof TokenService> | undefined;
   #names = 0;
 
   /** The root's client, or that of whoever has the secret. */
   connect(secret = ROOT_TOKEN) {
-    return this.service.client(secret);
+    if (secret !== ROOT_TOKEN) return this.service.client(secret);
+    this.#root ??= this.service.client();
+    return this.#root;
+  }
+
+  /** `ACTIVE`, or why the secret is not good. Asked by the root unless another caller is named. */
+  async judge(secret: string, question: Question = {}, caller = ROOT_TOKEN): Promise<string> {
+    const { active, reason, token } = await this.connect(caller).introspect({ secret, ...question });
+    expect(token !== undefined).toBe(active);
+    expect(reason === InactiveReason.UNSPECIFIED).toBe(active);
+    return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
   }
 
   /** A name that no test has used. */
@@ -58,20 +77,30 @@ export class World {
   /** Still serves, and serves right. */
   async expectServing(): Promise<void> {
     const { secret } = await this.issue({ subject: "still-there" });
-    expect((await this.connect().introspect({ secret })).active).toBe(true);
+    expect(await this.judge(secret)).toBe("ACTIVE");
   }
 }
 
+type Define = (world: World) => void;
+type Variables = () => Record<string, string>;
+
+/** Runs the tests against a service on SQLite: for what no store has a part in. */
+export function onSqlite(define: Define, variables: Variables = () => ({})): void {
+  onStores(["SQLite"], define, variables);
+}
+
 /** Runs the same tests against a service on SQLite and against one on Redis. */
-export function onEachStore(define: (world: World) => void, variables: () => Record<string, string> = () => ({})) {
-  describe.each(["SQLite", "Redis"])("on %s", (store) => {
+export function onEachStore(define: Define, variables: Variables = () => ({})): void {
+  onStores(["SQLite", "Redis"], define, variables);
+}
+
+function onStores(stores: readonly string[], define: Define, variables: Variables): void {
+  describe.each(stores)("on %s", (store) => {
     const world = new World();
     beforeAll(async () => {
       if (store === "Redis") world.redis = await startRedis();
-      world.service = await startService({
-        ...variables(),
-        ...(world.redis && { LATCHKEY_STORE: world.redis.url }),
-      });
+      const location = world.redis && { LATCHKEY_STORE: world.redis.url };
+      world.service = await startService({ ...variables(), ...location });
     });
     afterAll(async () => {
       await world.service.close();

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import { InactiveReason, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { createTokenService, type Handlers } from "../../src/service/token-service.ts";
-import { ask, DAY, NOW, openWorld, root, type World } from "../domain/world.ts";
+import { DAY, NOW, openWorld, root, type World } from "../domain/world.ts";
 
 type Methods = (typeof TokenService)["method"];
 
@@ -90,7 +90,7 @@ describe("the answer of", () => {
 
   test("BatchIntrospect is an answer for each, in order", async () => {
     const { secret } = await world.issue({ maxUses: 1 });
-    const { responses } = await call("batchIntrospect", { requests: [ask("junk"), ask(secret), ask(secret)] });
+    const { responses } = await call("batchIntrospect", { requests: [{ secret: "junk" }, { secret }, { secret }] });
     expect(responses.map(({ active, reason }) => [active, reason])).toEqual([
       [false, InactiveReason.MALFORMED],
       [true, InactiveReason.UNSPECIFIED],

@@ -187,6 +187,16 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         expect(await store.insert(newToken(store, owner, placed), 1)).toBe("cap-reached");
       });
 
+      it("have a free place when one of several holders expires", async () => {
+        const owner = newOwner();
+        await insert(owner, placed);
+        await insert(owner, { ...placed, expireTime: Date.now() + 150, purgeTime: Date.now() + HOUR });
+        const insertOne = () => store.insert(newToken(store, owner, placed), 2);
+        expect(await insertOne()).toBe("cap-reached");
+        await vi.waitFor(async () => expect(await insertOne()).toBe("inserted"), 3000);
+        expect(await insertOne()).toBe("cap-reached");
+      });
+
       it("have a free place after a removal, the last use, or an expiry", async () => {
         const owner = newOwner();
         const insertOne = (fields: Partial<Token>) => store.insert(newToken(store, owner, { ...placed, ...fields }), 1);
@@ -293,14 +303,24 @@ export function describeTokenStore(name: string, open: OpenStore): void {
 
       it("leaves no child behind that is inserted at the same time", async () => {
         for (let round = 0; round < 20; round++) {
-          const owner = newOwner();
-          const parent = await insert(owner);
-          const children = Array.from({ length: 10 }, () => newToken(store, owner, { parentId: parent.id }));
-          const inserts = children.map((child) => store.insert(child));
-          const removed = await store.remove(parent.id);
-          const answers = await Promise.all(inserts);
-          expect(removed).toBe(1 + answers.filter((answer) => answer === "inserted").length);
-          expect(await list(owner)).toEqual([]);
+          const parent = await insert(newOwner());
+          const inserts = insertChildren(store, parent);
+          const [removed, inserted] = await Promise.all([store.remove(parent.id), inserts]);
+          expect(removed).toBe(1 + inserted);
+          expect(await list(parent)).toEqual([]);
+        }
+      });
+
+      it("of what is picked leaves no child behind that is inserted at the same time", async () => {
+        for (let round = 0; round < 20; round++) {
+          const parent = await insert(newOwner());
+          const inserts = insertChildren(store, parent);
+          const [removed, inserted] = await Promise.all([
+            store.removeAll(parent, ({ id }) => id === parent.id),
+            inserts,
+          ]);
+          expect(removed).toBe(1 + inserted);
+          expect(await list(parent)).toEqual([]);
         }
       });
 
@@ -403,6 +423,14 @@ export function describeTokenStore(name: string, open: OpenStore): void {
       await expect(store.ping()).resolves.toBeUndefined();
     });
   });
+}
+
+/** Inserts children, one after the other, until the parent is gone. Answers how many went in. */
+async function insertChildren(store: TokenStore, parent: Token): Promise<number> {
+  for (let count = 0; ; count++) {
+    const answer = await store.insert(newToken(store, parent, { parentId: parent.id }));
+    if (answer === "parent-gone") return count;
+  }
 }
 
 /** All ids of a range, page by page. */

@@ -131,8 +131,9 @@ describe("the keys in Redis", () => {
 
   it("forget dead tokens by inserts alone", async () => {
     const owner = newOwner();
+    await insertToken(store, owner);
     await Promise.all(Array.from({ length: 100 }, () => insertToken(store, owner, { purgeTime: Date.now() + 50 })));
-    // The name of a member tells its death in whole seconds.
+    // A member tells its death in whole seconds.
     await vi.waitFor(async () => {
       await insertToken(store, owner, { purgeTime: Date.now() + 50 });
       expect(await server.admin.zcard(await onlyKey("s"))).toBeLessThan(60);

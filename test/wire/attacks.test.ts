@@ -91,7 +91,8 @@ describe("a Connect request that can't be read is refused with code and reason",
   };
 
   it.each([
-    ["no JSON", '{"label":"lk_pat_canary'],
+    ["no JSON", "lk_pat_canary"],
+    ["JSON that breaks off", '{"label":"lk_pat_canary'],
     ["JSON of another shape", "[]"],
     ["invalid UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ["JSON nested 20,000 deep", `{"claims":${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}}`],
@@ -291,6 +292,17 @@ describe("whoever sends slowly is not waited for", () => {
     socket.write(`POST ${CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`);
     await vi.waitFor(() => expect(received()).toContain("DEADLINE_EXCEEDED"));
     expect(received()).toMatch(/^HTTP\/1\.1 504/);
+  });
+
+  it("a body over HTTP/2 that goes on and on: refused as soon as it is too long", async () => {
+    const server = await start();
+    const session = openSession(server);
+    const stream = session.request({ ":method": "POST", ":path": CREATE, "content-type": "application/grpc" });
+    stream.on("error", () => undefined).resume();
+    const answered = new Promise<Record<string, unknown>>((resolve) => stream.once("trailers", resolve));
+    stream.write(Buffer.alloc(70_000));
+    expect(await answered).toMatchObject({ "grpc-status": "8" });
+    await expectServing(server);
   });
 
   it("a body over HTTP/1.1 that goes on and on: cut", async () => {

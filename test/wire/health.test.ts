@@ -14,12 +14,14 @@ function dialHealth(server: RunningServer): Client<typeof Health> {
   return createClient(Health, createGrpcTransport({ baseUrl: server.url }));
 }
 
+const stores: [string, () => Promise<boolean>, Status][] = [
+  ["ready", async () => true, Status.SERVING],
+  ["not ready", async () => false, Status.NOT_SERVING],
+  ["without an answer from its store", () => Promise.reject(new Error("away")), Status.NOT_SERVING],
+];
+
 describe("health over gRPC, without credentials", () => {
-  it.each([
-    ["ready", async () => true, Status.SERVING],
-    ["not ready", async () => false, Status.NOT_SERVING],
-    ["without an answer from its store", () => Promise.reject(new Error("away")), Status.NOT_SERVING],
-  ])("a server that is %s says so, for itself and the TokenService", async (_what, isReady, expected) => {
+  it.each(stores)("a server that is %s says so, for itself and the TokenService", async (_what, isReady, expected) => {
     const client = dialHealth(await start({ isReady }));
     expect((await client.check({})).status).toBe(expected);
     expect((await client.check({ service: TOKEN_SERVICE })).status).toBe(expected);

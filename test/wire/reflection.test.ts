@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -56,10 +56,9 @@ describe.each(versions)("reflection %s", (_name, service) => {
   ])("finds the file of %s, with all that it needs to be understood", async (symbol) => {
     const files = filesIn(await ask({ case: "fileContainingSymbol", value: symbol }));
     expect(files[0]?.name).toBe("latchkey/v1/token_service.proto");
-    const [file] = files;
-    if (!file) throw new Error("no file");
-    const registry = createFileRegistry(file, (name) => files.find((other) => other.name === name));
-    expect(registry.getService("latchkey.v1.TokenService")?.methods).toHaveLength(9);
+    const names = files.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(files.flatMap(({ dependency }) => dependency)));
   });
 
   it("finds files by name and by extension, and the numbers of a message's extensions", async () => {

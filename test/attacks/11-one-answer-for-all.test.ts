@@ -1,0 +1,145 @@
+import crypto from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
+import { StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { encodeBase62, randomBase62 } from "../../src/domain/base62.ts";
+import { onEachStore } from "./world.ts";
+
+/** A secret of the right form, for the same id unless another one is named. */
+function forge(secret: string, id = secret.slice(-57, -38)): string {
+  const body = secret.slice(0, -57) + id + randomBase62(32);
+  return body + encodeBase62(crc32(body), 6);
+}
+
+onEachStore((world) => {
+  const secrets = new Map<string, string>();
+
+  beforeAll(async () => {
+    const owner = { tenant: "theirs", subject: "ada", scopes: ["latchkey:self"] };
+    const gone = await world.issue(owner);
+    await world.connect().delete({ token: { case: "id", value: gone.id } });
+    const expired = await world.issue({ ...owner, lifetime: { case: "ttl", value: { nanos: 20_000_000 } } });
+    const good = await world.issue(owner);
+    secrets.set("a deleted token", gone.secret);
+    secrets.set("a token that never was", forge(gone.secret, gone.id.slice(0, 3) + randomBase62(16)));
+    secrets.set("a wrong secret", forge(good.secret));
+    secrets.set("an expired token", expired.secret);
+    secrets.set("a wrong secret of an expired token", forge(expired.secret));
+    secrets.set("an inactive token", (await world.issue({ ...owner, inactive: true })).secret);
+    secrets.set("a one-time token", (await world.issue({ ...owner, kind: "link" })).secret);
+    secrets.set("a token for another audience", (await world.issue({ ...owner, audiences: ["orders"] })).secret);
+    secrets.set("junk", "junk");
+    secrets.set("a wrong checksum", `${good.secret.slice(0, -6)}000000`);
+    secrets.set("a JWT of nobody", "e30.e30.e30");
+    await vi.waitFor(async () => expect(await world.judge(expired.secret)).toBe("EXPIRED"));
+  });
+
+  test("every credential that is not good gets the same bytes, whatever it asks for", async () => {
+    const known = (await world.issue({ tenant: "theirs", subject: "ada" })).id;
+    const calls = [
+      ["List", {}],
+      ["Get", { id: known }],
+      ["Get", { id: "0000000000000000000" }],
+      ["Introspect", { secret: secrets.get("an inactive token") }],
+      ["Create", { kind: "no such kind" }],
+    ] as const;
+    const answers = calls.flatMap(([method, body]) =>
+      [...secrets.values()].flatMap((secret) =>
+        ["Bearer", "Token", "Nonsense"].map((scheme) =>
+          world.post(method, JSON.stringify(body), { authorization: `${scheme} ${secret}` }),
+        ),
+      ),
+    );
+    const distinct = new Set((await Promise.all(answers)).map((answer) => JSON.stringify(answer)));
+    expect(distinct.size).toBe(1);
+    expect([...distinct][0]).toContain("CREDENTIALS_INVALID");
+    expect([...distinct][0]).toContain('"status":401');
+  });
+
+  test("to a service, unknown, wrong and foreign secrets are one and the same", async () => {
+    const caller = await world.issue({ tenant: "ours", subject: "orders", scopes: ["latchkey:introspect"] });
+    const ask = (secret: string) =>
+      world.post("Introspect", JSON.stringify({ secret }), { authorization: `Bearer ${caller.secret}` });
+    const opaque = [...secrets].filter(([what]) => !/junk|checksum|JWT/.test(what)).map(([, secret]) => secret);
+    const distinct = new Set((await Promise.all(opaque.map(ask))).map((answer) => JSON.stringify(answer)));
+    expect([...distinct]).toEqual([expect.stringContaining("INACTIVE_REASON_UNKNOWN")]);
+  });
+
+  // Time itself is too noisy to be tested; that the same work is done is not.
+  describe("costs one store access, one HMAC and one comparison in constant time", () => {
+    const spies = [vi.spyOn(crypto, "createHmac"), vi.spyOn(crypto, "timingSafeEqual")] as const;
+    const [hmac, compare] = spies;
+    let reads = 0;
+    syncBuiltinESMExports();
+
+    beforeAll(async () => {
+      if (!world.redis) {
+        const get = StatementSync.prototype.get;
+        vi.spyOn(StatementSync.prototype, "get").mockImplementation(function (this: StatementSync, ...args) {
+          reads++;
+          return get.apply(this, args);
+        });
+        return;
+      }
+      const monitor = await world.redis.admin.monitor();
+      monitor.on("monitor", (_time: string, [name, key]: string[]) => {
+        if (/^get/i.test(name ?? "") && key?.startsWith("lk:t:")) reads++;
+        if (name === "echo") monitor.emit(`seen ${key}`);
+      });
+      seen = (mark) => new Promise((resolve) => monitor.once(`seen ${mark}`, () => resolve()));
+    });
+    afterAll(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+
+    let seen = (_mark: string): Promise<void> => Promise.resolve();
+
+    /** What a call costs in the service, by which time MONITOR has told all of it. */
+    async function costOf(call: () => Promise<unknown>) {
+      const settle = async () => {
+        const mark = randomBase62(8);
+        const told = seen(mark);
+        await world.redis?.admin.echo(mark);
+        await told;
+      };
+      await settle();
+      reads = 0;
+      for (const spy of spies) spy.mockClear();
+      await call();
+      const cost = { hmacs: hmac.mock.calls.length, comparisons: compare.mock.calls.length };
+      await settle();
+      return { ...cost, reads };
+    }
+
+    const OPAQUE = [
+      "a deleted token",
+      "a token that never was",
+      "a wrong secret",
+      "an expired token",
+      "a wrong secret of an expired token",
+      "an inactive token",
+      "a token for another audience",
+    ];
+
+    test.each(OPAQUE)("to introspect %s", async (what) => {
+      const secret = secrets.get(what) as string;
+      // The second comparison is that of the root token, which asks.
+      const cost = await costOf(() => world.post("Introspect", JSON.stringify({ secret })));
+      expect(cost).toEqual({ hmacs: 1, comparisons: 2, reads: 1 });
+    });
+
+    test.each([...OPAQUE, "a one-time token"])("to turn away a caller with %s", async (what) => {
+      const secret = secrets.get(what) as string;
+      // The second comparison is that with the root token, which it might be.
+      const cost = await costOf(() => world.post("List", "{}", { authorization: `Bearer ${secret}` }));
+      expect(cost).toEqual({ hmacs: 1, comparisons: 2, reads: 1 });
+    });
+
+    test("nor does a wrong root token end the comparison early", async () => {
+      const cost = await costOf(() => world.post("List", "{}", { authorization: "Bearer the-root-token-of" }));
+      expect(cost).toEqual({ hmacs: 0, comparisons: 1, reads: 0 });
+    });
+  });
+});

@@ -1,0 +1,249 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { builtInKinds } from "../../src/domain/kinds.ts";
+import { errorOf, makeFolder, writeFixture } from "./folder.ts";
+
+const PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+const pem = (text = PEM) => writeFixture("file.pem", text);
+
+describe("without any variable", () => {
+  test("the service listens on this machine only, with SQLite and cleartext", () => {
+    expect(readConfig({})).toEqual({
+      listen: { host: "127.0.0.1", port: 8080 },
+      store: { location: "sqlite:./data/latchkey.db", shared: false, tls: {} },
+      dataFolder: "./data",
+      keysPath: "data/keys.yaml",
+      kinds: builtInKinds,
+      issuers: undefined,
+      rootToken: undefined,
+      tls: undefined,
+      corsOrigins: [],
+      strict: false,
+      logLevel: "info",
+      drainDelay: 0,
+    });
+  });
+
+  test("or with all of them set to nothing, it is the same", () => {
+    expect(readConfig({ LATCHKEY_LISTEN: "", LATCHKEY_ROOT_TOKEN: "", LATCHKEY_TLS_CERT: "" })).toEqual(readConfig({}));
+  });
+
+  test("what others set does not matter", () => {
+    expect(readConfig({ PATH: "/bin", latchkey_listen: "x", MY_LATCHKEY_LOG: "x" })).toEqual(readConfig({}));
+  });
+});
+
+describe("a variable is read", () => {
+  test.each([
+    ["LATCHKEY_LISTEN", "0.0.0.0:80", { listen: { host: "0.0.0.0", port: 80 } }],
+    ["LATCHKEY_LISTEN", "localhost:0", { listen: { host: "localhost", port: 0 } }],
+    ["LATCHKEY_LISTEN", "[::1]:65535", { listen: { host: "::1", port: 65535 } }],
+    ["LATCHKEY_STORE", "sqlite:/var/lib/x.db", { dataFolder: "/var/lib", keysPath: "/var/lib/keys.yaml" }],
+    [
+      "LATCHKEY_STORE",
+      "redis://h:6379/1",
+      { dataFolder: "./data", store: { location: "redis://h:6379/1", shared: true, tls: {} } },
+    ],
+    ["LATCHKEY_STORE", "rediss://u:p@h", { store: { location: "rediss://u:p@h", shared: true, tls: {} } }],
+    ["LATCHKEY_KEYS", "/etc/keys.yaml", { keysPath: "/etc/keys.yaml", dataFolder: "./data" }],
+    ["LATCHKEY_ROOT_TOKEN", "x".repeat(32), { rootToken: "x".repeat(32) }],
+    ["LATCHKEY_CORS_ORIGINS", "https://a.example", { corsOrigins: ["https://a.example"] }],
+    [
+      "LATCHKEY_CORS_ORIGINS",
+      "https://a.example:8443 , http://localhost:3000",
+      { corsOrigins: ["https://a.example:8443", "http://localhost:3000"] },
+    ],
+    ["LATCHKEY_CORS_ORIGINS", "*", { corsOrigins: ["*"] }],
+    ["LATCHKEY_STRICT", "1", { strict: true }],
+    ["LATCHKEY_STRICT", "0", { strict: false }],
+    ["LATCHKEY_LOG", "silent", { logLevel: "silent" }],
+    ["LATCHKEY_LOG", "debug", { logLevel: "debug" }],
+    ["LATCHKEY_DRAIN_DELAY", "5", { drainDelay: 5000 }],
+    ["LATCHKEY_DRAIN_DELAY", "999", { drainDelay: 999_000 }],
+  ])("%s=%s", (name, value, expected) => {
+    expect(readConfig({ [name]: value })).toMatchObject(expected);
+  });
+
+  test("LATCHKEY_TLS_* and LATCHKEY_REDIS_* as the contents of their files", () => {
+    const tls = {
+      LATCHKEY_TLS_CERT: pem(`${PEM}1`),
+      LATCHKEY_TLS_KEY: pem(`${PEM}2`),
+      LATCHKEY_TLS_CLIENT_CA: pem(`${PEM}3`),
+    };
+    expect(readConfig(tls).tls).toEqual({ cert: `${PEM}1`, key: `${PEM}2`, clientCa: `${PEM}3` });
+    const redis = {
+      LATCHKEY_REDIS_CA: pem(`${PEM}4`),
+      LATCHKEY_REDIS_CERT: pem(`${PEM}5`),
+      LATCHKEY_REDIS_KEY: pem(`${PEM}6`),
+    };
+    expect(readConfig({ ...redis, LATCHKEY_STORE: "rediss://h" }).store.tls).toEqual({
+      ca: `${PEM}4`,
+      cert: `${PEM}5`,
+      key: `${PEM}6`,
+    });
+  });
+
+  test("LATCHKEY_KINDS and LATCHKEY_ISSUERS as what their files say", () => {
+    const kinds = writeFixture("kinds.yaml", "kinds: [{name: a, prefix: aa}]");
+    expect([...readConfig({ LATCHKEY_KINDS: kinds }).kinds.keys()]).toEqual(["a"]);
+    const broken = writeFixture("issuers.yaml", "issuers: 7");
+    expect(errorOf(() => readConfig({ LATCHKEY_ISSUERS: broken })).faults[0]).toContain("issuers.yaml:1: issuers");
+  });
+});
+
+describe("a bad value refuses to start, with one line that says what is wrong and does not repeat it", () => {
+  const store = "LATCHKEY_STORE must be sqlite:<path>, redis://… or rediss://…";
+  const listen = "LATCHKEY_LISTEN must be host:port, for example 127.0.0.1:8080";
+  const origins = "LATCHKEY_CORS_ORIGINS must be origins such as https://console.example.com with commas between, or *";
+  const rootToken =
+    "LATCHKEY_ROOT_TOKEN must be 32 characters or more that a header can carry: ASCII, no space, no comma";
+  const logLevel = "LATCHKEY_LOG must be silent, error, warn, info or debug";
+  const delay = "LATCHKEY_DRAIN_DELAY must be whole seconds, 0 to 999";
+
+  test.each([
+    ...[
+      "8080",
+      ":8080",
+      "127.0.0.1",
+      "127.0.0.1:",
+      "127.0.0.1:65536",
+      "127.0.0.1:-1",
+      "127.0.0.1:8080 ",
+      "::1:8080",
+      "[::1]",
+      "a:b",
+      "http://127.0.0.1:8080",
+    ].map((value) => [listen, value]),
+    ...[
+      "sqlite:",
+      "data.db",
+      "redis:h",
+      "redis://",
+      "http://h",
+      "SQLITE:x",
+      "postgres://h",
+      " redis://h",
+      "redis+cluster://h",
+    ].map((value) => [store, value]),
+    ...[
+      "a.example",
+      "https://a.example/",
+      "https://a.example/path",
+      "https://a.example,",
+      "null",
+      "https://*.example",
+      "HTTPS://a.example",
+      "https://a.example https://b.example",
+    ].map((value) => [origins, value]),
+    ...[
+      "x",
+      "x".repeat(31),
+      `${"x".repeat(40)} `,
+      `${"x".repeat(20)} ${"x".repeat(20)}`,
+      "ü".repeat(40),
+      `${"x".repeat(40)}\n`,
+      `${"x".repeat(40)},y`,
+    ].map((value) => [rootToken, value]),
+    ...["2", "true", "yes", " 1"].map((value) => ["LATCHKEY_STRICT must be 0 or 1", value]),
+    ...["trace", "INFO", "verbose", "10"].map((value) => [logLevel, value]),
+    ...["-1", "1.5", "1000", "5s", "1e2", " 1"].map((value) => [delay, value]),
+    ...[
+      "LATCHKEY_TLS_CERT",
+      "LATCHKEY_TLS_KEY",
+      "LATCHKEY_TLS_CLIENT_CA",
+      "LATCHKEY_REDIS_CA",
+      "LATCHKEY_REDIS_CERT",
+      "LATCHKEY_REDIS_KEY",
+    ].flatMap((name) => [
+      [`${name} names a file that can't be read (ENOENT)`, "/nowhere/at.all"],
+      [`${name} names a file that can't be read (EISDIR)`, "/"],
+    ]),
+    ...["LATCHKEY_ROOTTOKEN", "LATCHKEY_", "LATCHKEY_PORT", "LATCHKEY_constructor"].map((name) => [
+      `${name} is not a variable of Latchkey`,
+      "q".repeat(40),
+    ]),
+  ] as [string, string][])("%s: %j", (fault, value) => {
+    const name = fault.split(" ", 1)[0] ?? "";
+    expect(errorOf(() => readConfig({ [name]: value })).faults).toEqual([fault]);
+  });
+
+  test.each(["", "not a certificate", "BEGIN CERTIFICATE"])(
+    "LATCHKEY_TLS_CERT: a file that holds no PEM: %j",
+    (text) => {
+      const variables = { LATCHKEY_TLS_CERT: pem(text), LATCHKEY_TLS_KEY: pem(text) };
+      expect(errorOf(() => readConfig(variables)).faults).toEqual([
+        "LATCHKEY_TLS_CERT names a file that holds no PEM",
+        "LATCHKEY_TLS_KEY names a file that holds no PEM",
+      ]);
+    },
+  );
+});
+
+describe("variables that have no meaning by themselves refuse to start", () => {
+  test.each<[string, string[], string]>([
+    ["a certificate without its key", ["LATCHKEY_TLS_CERT"], "LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY go together"],
+    ["a key without its certificate", ["LATCHKEY_TLS_KEY"], "LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY go together"],
+    [
+      "a CA for clients in cleartext",
+      ["LATCHKEY_TLS_CLIENT_CA"],
+      "LATCHKEY_TLS_CLIENT_CA needs LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY",
+    ],
+    [
+      "a CA for Redis in cleartext",
+      ["LATCHKEY_REDIS_CA"],
+      "LATCHKEY_STORE must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+    ],
+    [
+      "a key for Redis without its certificate",
+      ["LATCHKEY_REDIS_KEY"],
+      "LATCHKEY_REDIS_CERT and LATCHKEY_REDIS_KEY go together",
+    ],
+  ])("%s", (_, names, fault) => {
+    const variables = Object.fromEntries(names.map((name) => [name, pem()]));
+    expect(errorOf(() => readConfig({ ...variables, LATCHKEY_STORE: "redis://h" })).faults).toEqual([fault]);
+  });
+});
+
+describe("the refusal", () => {
+  const variables = {
+    LATCHKEY_LISTEN: "x",
+    LATCHKEY_STORE: "x",
+    LATCHKEY_LOG: "x",
+    LATCHKEY_TYPO: "x",
+    LATCHKEY_OTHER: "x",
+    LATCHKEY_ROOT_TOKEN: "s3cret",
+  };
+
+  test("lists every fault at once, under where they stand", () => {
+    const { faults, message, name } = errorOf(() => readConfig(variables));
+    expect(name).toBe("ConfigError");
+    expect(faults.map((fault) => fault.split(" ", 1)[0]).toSorted()).toEqual(Object.keys(variables).toSorted());
+    expect(message).toBe(
+      ["wrong configuration in the environment:", ...faults.map((fault) => `  ${fault}`)].join("\n"),
+    );
+  });
+
+  test("never quotes a value, a secret in a wrong place least of all", () => {
+    const s3cret = "s3cret";
+    const names = Object.keys(variables).concat("LATCHKEY_CORS_ORIGINS", "LATCHKEY_STRICT", "LATCHKEY_DRAIN_DELAY");
+    const key = `-----BEGIN PRIVATE KEY-----\n${s3cret.repeat(50)}\n-----END PRIVATE KEY-----`;
+    const pems = { LATCHKEY_TLS_CERT: key, LATCHKEY_TLS_KEY: key, LATCHKEY_REDIS_KEY: s3cret };
+    const values = { ...Object.fromEntries(names.map((name) => [name, s3cret])), ...pems };
+    const error = errorOf(() => readConfig(values));
+    expect(error.faults).toHaveLength(12);
+    expect(`${error.message}\n${error.stack}\n${JSON.stringify(error)}`).not.toContain(s3cret);
+  });
+});
+
+test("the configuration can't be changed afterwards", () => {
+  const config = readConfig({});
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(() => Object.assign(config, { strict: true })).toThrow(TypeError);
+});
+
+test("a folder for data is that of the SQLite file, wherever it is", () => {
+  const folder = makeFolder();
+  const { dataFolder, keysPath } = readConfig({ LATCHKEY_STORE: `sqlite:${join(folder, "sub", "x.db")}` });
+  expect([dataFolder, keysPath]).toEqual([join(folder, "sub"), join(folder, "sub", "keys.yaml")]);
+});

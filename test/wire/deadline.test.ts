@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { raceAbort, readTimeout } from "../../src/wire/deadline.ts";
+
+it.each([
+  [{}, undefined],
+  [{ "grpc-timeout": "2H" }, 7_200_000],
+  [{ "grpc-timeout": "3M" }, 180_000],
+  [{ "grpc-timeout": "4S" }, 4000],
+  [{ "grpc-timeout": "5m" }, 5],
+  [{ "grpc-timeout": "6000u" }, 6],
+  [{ "grpc-timeout": "7000000n" }, 7],
+  [{ "connect-timeout-ms": "0" }, 0],
+  [{ "connect-timeout-ms": "1e3" }, Number.NaN],
+  [{ "grpc-timeout": "" }, Number.NaN],
+])("reads the timeout of %j", (headers, expected) => {
+  const timeout = readTimeout(headers);
+  expect(timeout && Math.round(timeout)).toBe(expected);
+});
+
+it("does not wait for work under a signal that has aborted already", async () => {
+  const reason = new Error("over");
+  await expect(raceAbort(new Promise(() => undefined), AbortSignal.abort(reason))).rejects.toBe(reason);
+});
