@@ -67,6 +67,8 @@ const CODES = {
   SHUTTING_DOWN: "UNAVAILABLE",
   /** No such method. */
   METHOD_UNKNOWN: "UNIMPLEMENTED",
+  /** The request is compressed, which the server does not take. */
+  COMPRESSION_UNSUPPORTED: "UNIMPLEMENTED",
   /** The message is larger than the server takes. */
   MESSAGE_TOO_LARGE: "RESOURCE_EXHAUSTED",
   /** The call's deadline passed. A write may still happen. */

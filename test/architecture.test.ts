@@ -17,10 +17,10 @@ interface Import {
   readonly isType: boolean;
 }
 
+const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^;"]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
 const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 const imports = files.flatMap(readImports);
-
-const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^;]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
 function readImports(file: string): Import[] {
   const text = readFileSync(join(SOURCE, file), "utf8");

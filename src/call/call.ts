@@ -10,12 +10,13 @@ export interface CallRequest {
   readonly peer: Peer;
   /** A message of the type `method.input`. */
   readonly message: Message;
-  /** Aborts when the caller leaves or its deadline passes. */
+  /** Aborts when the caller leaves, its deadline passes or the server goes down; its reason says which. */
   readonly signal: AbortSignal;
 }
 
 /**
  * The one way through which every request goes: authenticate, authorize, validate, handle, map the error, log.
- * Resolves with a message of the type `method.output`; rejects with a TokenError and nothing else.
+ * Resolves with a message of the type `method.output`; rejects with a TokenError and nothing else, at the latest when the
+ * request's signal aborts.
  */
 export type Call = (request: CallRequest) => Promise<Message>;

@@ -6,6 +6,7 @@ import { TokenError } from "../errors.ts";
 import type { Handlers } from "../service/token-service.ts";
 import type { Call, CallRequest, Metadata, Peer } from "./call.ts";
 import { logCall } from "./log-call.ts";
+import { raceAbort } from "./race-abort.ts";
 import { createRequestValidator } from "./validate.ts";
 
 type Handler = (
@@ -27,11 +28,11 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
   return async (request) => {
     const entry = { request, start: performance.now(), caller: undefined as Caller | undefined };
     try {
-      const response = await untilAborted(run(request, entry), request.signal);
+      const response = await raceAbort(run(request, entry), request.signal);
       logCall(log, entry);
       return response;
     } catch (thrown) {
-      const error = toTokenError(thrown);
+      const error = toTokenError(thrown, request.signal);
       logCall(log, { ...entry, error });
       throw error;
     }
@@ -43,31 +44,19 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
     entry.caller = caller;
     authorize(caller, method.name);
     validate(method.input, message);
-    if (signal.aborted) throw abortError(signal.reason);
+    signal.throwIfAborted();
     // The table of permissions has let only methods of the service through, and the wire has parsed its input type.
     const handle = handlers[method.localName as keyof Handlers] as Handler;
     return create(method.output, await handle(caller, message, signal));
   }
 }
 
-/** Gives up waiting when the signal aborts. The work itself may still come to its end. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(abortError(signal.reason));
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
-function abortError(reason: unknown): TokenError {
-  if (reason instanceof TokenError) return reason;
-  if (reason instanceof DOMException && reason.name === "TimeoutError") {
-    return new TokenError("DEADLINE_EXCEEDED", "the deadline passed before the call was done");
-  }
-  return new TokenError("CANCELLED", "the caller left before the call was done");
-}
-
-function toTokenError(thrown: unknown): TokenError {
-  return thrown instanceof TokenError ? thrown : new TokenError("INTERNAL", "internal error", { cause: thrown });
+/** Whatever was thrown, as the one error that callers see. Nothing of an unknown fault leaks. */
+function toTokenError(thrown: unknown, signal: AbortSignal): TokenError {
+  if (thrown instanceof TokenError) return thrown;
+  if (!signal.aborted || thrown !== signal.reason)
+    return new TokenError("INTERNAL", "internal error", { cause: thrown });
+  return thrown instanceof DOMException && thrown.name === "TimeoutError"
+    ? new TokenError("DEADLINE_EXCEEDED", "the deadline passed before the call was done")
+    : new TokenError("CANCELLED", "the caller left before the call was done");
 }

@@ -6,7 +6,6 @@ import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Call, CallRequest } from "../call/call.ts";
 import { TokenError } from "../errors.ts";
-import { raceAbort } from "./deadline.ts";
 import { toConnectError } from "./error-details.ts";
 import { createHealth } from "./health.ts";
 import { type Limits, messageBytes } from "./limits.ts";
@@ -27,7 +26,12 @@ export const originKey = createContextKey<Origin>({
 
 /** Every method of the TokenService, through the one pipeline; beside it health and reflection, which ask for no credentials. */
 export function createMethods(call: Call, readiness: Readiness, limits: Limits, log: Logger): Methods {
-  const router = createConnectRouter({ acceptCompression: [], readMaxBytes: limits.messageBytes });
+  const router = createConnectRouter({
+    acceptCompression: [],
+    readMaxBytes: limits.messageBytes,
+    // A person who reads JSON should see `"active": false` and an empty list, and not nothing.
+    jsonOptions: { alwaysEmitImplicit: true },
+  });
   for (const method of TokenService.methods.filter(isUnary)) {
     const handle = (message: CallRequest["message"], { signal, values }: HandlerContext) =>
       runCall(call, { method, message, signal, ...values.get(originKey) }, log);
@@ -44,7 +48,7 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 
 async function runCall(call: Call, request: CallRequest, log: Logger) {
   try {
-    return await raceAbort(call(request), request.signal);
+    return await call(request);
   } catch (error) {
     // Its message stays out of the log as well as out of the answer: nobody knows what it holds.
     if (!(error instanceof TokenError))

@@ -1,4 +1,4 @@
-import { raceAbort } from "./deadline.ts";
+import { raceAbort } from "../call/race-abort.ts";
 
 /** Whether the server should be sent requests now. */
 export interface Readiness {

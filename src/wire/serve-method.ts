@@ -1,10 +1,11 @@
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { raceAbort } from "../call/race-abort.ts";
 import { TokenError } from "../errors.ts";
 import { originKey } from "./connect.ts";
 import { codecOf, protocolOf } from "./content-type.ts";
-import { limitCall, raceAbort, readTimeout, TIMEOUT_HEADERS } from "./deadline.ts";
+import { limitCall, readTimeout, TIMEOUT_HEADERS } from "./deadline.ts";
 import { toConnectError } from "./error-details.ts";
 import { readableMessage } from "./grpc-message.ts";
 import { type Limits, messageBytes } from "./limits.ts";
@@ -51,12 +52,22 @@ async function* unaryBody(handler: UniversalHandler, request: WireRequest, limit
   const codec = codecOf(request.headers["content-type"]);
   if (!codec) return;
   try {
+    refuseCompression(request);
     if (Number.isNaN(readTimeout(request.headers)))
       throw new TokenError("INVALID_REQUEST", "the timeout can't be read");
     const { method } = handler;
     yield await readUnaryBody(request, method.input, codec, messageBytes(limits, method), signal);
   } catch (error) {
     throw toConnectError(error);
+  }
+}
+
+const ENCODING_HEADERS = ["grpc-encoding", "content-encoding", "connect-content-encoding"];
+
+function refuseCompression({ headers }: WireRequest): void {
+  const isPlain = (name: string) => (headers[name] ?? "identity") === "identity";
+  if (!ENCODING_HEADERS.every(isPlain)) {
+    throw new TokenError("COMPRESSION_UNSUPPORTED", "the request is compressed: send it plain");
   }
 }
 
@@ -92,12 +103,12 @@ function toUniversal(request: WireRequest, body: Body, signal: AbortSignal): Uni
   };
 }
 
-/** The headers that Connect itself goes by, but for what is settled before it is asked: the timeout and the length. */
+/** The headers that Connect itself goes by, but for what is settled before it is asked. */
 function protocolHeaders(request: WireRequest): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (/^(?:content-|accept-|connect-|grpc-)/.test(name) && value !== undefined) headers.set(name, String(value));
   }
-  for (const name of [...TIMEOUT_HEADERS, "content-length"]) headers.delete(name);
+  for (const name of [...TIMEOUT_HEADERS, ...ENCODING_HEADERS, "content-length"]) headers.delete(name);
   return headers;
 }

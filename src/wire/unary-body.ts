@@ -1,8 +1,8 @@
 import { type DescMessage, fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
+import { raceAbort } from "../call/race-abort.ts";
 import { fieldError, TokenError } from "../errors.ts";
 import type { Codec } from "./content-type.ts";
-import { raceAbort } from "./deadline.ts";
 import type { WireRequest } from "./request.ts";
 
 const ENVELOPE_BYTES = 5;

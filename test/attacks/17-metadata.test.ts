@@ -1,10 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import http2 from "node:http2";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { ROOT_TOKEN } from "../support/service.ts";
 import { onSqlite } from "./world.ts";
 
@@ -22,6 +21,35 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString("base64")}`;
+
+/** A connection with one call, in frames: Node's own client sends no header twice. */
+function http2Call(path: string, headers: [string, string][], body: string): Buffer {
+  const frame = (type: number, flags: number, stream: number, payload: Buffer) => {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(payload.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, payload]);
+  };
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  const all = [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":authority", "x"],
+    [":path", path],
+    ["content-type", "application/json"],
+    ...headers,
+  ];
+  // Literals that enter no table (RFC 7541, section 6.2.2).
+  const block = all.flatMap(([name = "", value = ""]) => [Buffer.from([0]), text(name), text(value)]);
+  return Buffer.concat([
+    Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    frame(4, 0, 0, Buffer.alloc(0)),
+    frame(1, 4, 1, Buffer.concat(block)),
+    frame(0, 1, 1, Buffer.from(body)),
+  ]);
+}
 
 onSqlite(
   (world) => {
@@ -84,7 +112,7 @@ onSqlite(
       ["Basic with a line feed behind", () => [`Authorization: ${basic(`a:${ROOT_TOKEN}\n`)}`], INVALID],
       ["Basic that is not base64", () => [`Authorization: Basic ada:${ROOT_TOKEN}`], INVALID],
       ["Basic in base64 for URLs", () => ["Authorization: Basic fn4_fn5-"], INVALID],
-      ["Basic without its padding", () => [`Authorization: ${basic(`a:${ROOT_TOKEN}`).replace(/=+$/, "")}`], "200"],
+      ["Basic without its padding", () => [`Authorization: ${basic(`a:${ROOT_TOKEN}`).replace(/=+$/, "")}`], INVALID],
       [
         "a binary header in its place",
         () => [`Authorization-Bin: ${Buffer.from(good).toString("base64")}`],
@@ -98,18 +126,20 @@ onSqlite(
     });
 
     test("two authorization headers are refused over HTTP/2 as well", async () => {
-      const session = http2.connect(world.service.url);
-      const authorization = ["authorization", `Bearer ${ROOT_TOKEN}`];
-      const path = [":method", "POST", ":path", "/latchkey.v1.TokenService/List", "content-type", "application/json"];
-      const answers = [authorization, [...authorization, ...authorization]].map(async (lines) => {
-        const stream = session.request([...path, ...lines] as unknown as http2.OutgoingHttpHeaders);
-        stream.end("{}");
-        return text(stream);
-      });
-      const [once, twice] = await Promise.all(answers);
-      session.close();
-      expect(once).toContain("tokens");
-      expect(twice).toContain("CREDENTIALS_INVALID");
+      const { hostname, port } = new URL(world.service.url);
+      const call = (headers: [string, string][]) => {
+        const socket = connect(Number(port), hostname).setEncoding("latin1");
+        let received = "";
+        socket.on("data", (chunk) => {
+          received += chunk;
+        });
+        socket.write(http2Call("/latchkey.v1.TokenService/List", headers, "{}"));
+        onTestFinished(() => void socket.destroy());
+        return expect.poll(() => received);
+      };
+      const authorization: [string, string] = ["authorization", `Bearer ${ROOT_TOKEN}`];
+      await call([authorization]).toContain('"tokens"');
+      await call([authorization, authorization]).toContain("CREDENTIALS_INVALID");
     });
 
     test("a kind's scheme takes tokens of that kind and no other credentials", async () => {

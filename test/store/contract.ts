@@ -324,6 +324,21 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         }
       });
 
+      it("frees the label that a token has got at the same time", async () => {
+        for (let round = 0; round < 20; round++) {
+          const owner = newOwner();
+          let token = await insert(owner, { label: "0", holdsLabel: true });
+          const removal = round % 2 ? store.remove(token.id) : store.removeAll(owner, () => true);
+          for (let label = 1; ; label++) {
+            const next = changed(token, { label: String(label) });
+            if ((await store.replace(token, next)) !== "replaced") break;
+            token = next;
+          }
+          expect(await removal).toBe(1);
+          await insert(owner, { label: token.label, holdsLabel: true });
+        }
+      });
+
       it("refuses a child whose parent is gone", async () => {
         const parent = await insert(newOwner());
         await store.remove(parent.id);
@@ -387,31 +402,42 @@ export function describeTokenStore(name: string, open: OpenStore): void {
     });
 
     describe("changes", () => {
+      /** Notes what is told of the given tokens; changes of earlier tests may still be on their way. */
+      const note = (tokens: readonly Token[]) => {
+        const changes: Change[] = [];
+        const stop = store.subscribe((change) => {
+          if (change.type === "reset" || tokens.some(({ id }) => id === change.id)) changes.push(change);
+        });
+        return { changes, stop };
+      };
+
       it("are told to every listener until it stops", async () => {
-        const [one, two]: [Change[], Change[]] = [[], []];
-        const stopOne = store.subscribe((change) => one.push(change));
-        const stopTwo = store.subscribe((change) => two.push(change));
-        const token = await insert(newOwner());
-        const child = await insert(token, { parentId: token.id });
-        await vi.waitFor(() => expect(two).toHaveLength(2));
-        stopOne();
+        const token = newToken(store, newOwner());
+        const child = newToken(store, token, { parentId: token.id });
+        const [one, two] = [note([token, child]), note([token, child])];
+        await store.insert(token);
+        await store.insert(child);
+        await vi.waitFor(() => expect(one.changes).toHaveLength(2));
+        one.stop();
         await store.replace(token, changed(token, { active: false }));
         await store.remove(token.id);
-        await vi.waitFor(() => expect(two).toHaveLength(5));
-        stopTwo();
-        expect(one).toEqual(two.slice(0, 2));
-        expect(two.slice(0, 3)).toEqual([token, child, token].map(({ id }) => ({ type: "changed", id })));
-        expect(two.slice(3)).toEqual(expect.arrayContaining([token, child].map(({ id }) => ({ type: "deleted", id }))));
+        await vi.waitFor(() => expect(two.changes).toHaveLength(5));
+        two.stop();
+        expect(one.changes).toEqual(two.changes.slice(0, 2));
+        expect(two.changes.slice(0, 3)).toEqual([token, child, token].map(({ id }) => ({ type: "changed", id })));
+        expect(two.changes.slice(3)).toEqual(
+          expect.arrayContaining([token, child].map(({ id }) => ({ type: "deleted", id }))),
+        );
       });
 
       it("are not told where nothing changed", async () => {
-        const changes: Change[] = [];
-        const stop = store.subscribe((change) => changes.push(change));
         const token = newToken(store, newOwner(), { parentId: "000gone" });
+        const marker = newToken(store, newOwner());
+        const { changes, stop } = note([token, marker]);
         await store.insert(token);
         await store.replace(token, changed(token, {}));
         await store.remove(token.id);
-        const marker = await insert(newOwner());
+        await store.insert(marker);
         await vi.waitFor(() => expect(changes).toEqual([{ type: "changed", id: marker.id }]));
         stop();
       });

@@ -63,7 +63,15 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     child.kill("SIGKILL");
     await exit;
   };
-  await start();
+  const stop = async () => {
+    admin.disconnect();
+    await kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  await start().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   const secret = options.password === undefined ? "" : `:${encodeURIComponent(options.password)}@`;
   return {
     port,
@@ -74,11 +82,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     kill,
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
-    stop: async () => {
-      admin.disconnect();
-      await kill();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

@@ -68,11 +68,17 @@ it("refuses a compressed bomb without unpacking it: requests are never compresse
   const server = await start();
   const session = openSession(server);
   const bomb = frame(gzipSync(Buffer.alloc(50_000_000)), { flags: 1 });
-  expect(grpcStatusOf(await send(session, bomb, { "grpc-encoding": "gzip" }))).toMatchObject({ status: "12" });
+  expect(grpcStatusOf(await send(session, bomb, { "grpc-encoding": "gzip" }))).toMatchObject({
+    status: "12",
+    details: expect.stringContaining("COMPRESSION_UNSUPPORTED"),
+  });
 
   const json = await send(session, gzipSync("{}"), { "content-type": "application/json", "content-encoding": "gzip" });
   expect(json.headers[":status"]).toBe(501);
-  expect(JSON.parse(json.body.toString())).toMatchObject({ code: "unimplemented" });
+  expect(JSON.parse(json.body.toString())).toMatchObject({
+    code: "unimplemented",
+    details: [{ debug: { reason: "COMPRESSION_UNSUPPORTED" } }],
+  });
   await expectServing(server);
 });
 

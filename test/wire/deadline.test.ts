@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { raceAbort, readTimeout } from "../../src/wire/deadline.ts";
+import { readTimeout } from "../../src/wire/deadline.ts";
 
 it.each([
   [{}, undefined],
@@ -15,9 +15,4 @@ it.each([
 ])("reads the timeout of %j", (headers, expected) => {
   const timeout = readTimeout(headers);
   expect(timeout && Math.round(timeout)).toBe(expected);
-});
-
-it("does not wait for work under a signal that has aborted already", async () => {
-  const reason = new Error("over");
-  await expect(raceAbort(new Promise(() => undefined), AbortSignal.abort(reason))).rejects.toBe(reason);
 });

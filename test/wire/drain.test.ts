@@ -1,6 +1,7 @@
 import http from "node:http";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, vi } from "vitest";
+import { raceAbort } from "../../src/call/race-abort.ts";
 import { createEcho, describeError, dial, echo, failureOf, start } from "./fixtures.ts";
 import { frame, openSession, send } from "./raw.ts";
 
@@ -51,7 +52,7 @@ describe("a server that goes down", () => {
     const signals: AbortSignal[] = [];
     const call = createEcho((_label, { signal }) => {
       signals.push(signal);
-      return new Promise(() => undefined);
+      return raceAbort(new Promise<never>(() => undefined), signal);
     });
     const server = await start({ call, drainTimeout: 80 });
     const failure = failureOf(echo(createGrpcTransport({ baseUrl: server.url })));

@@ -6,6 +6,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { CreateRequestSchema, CreateResponseSchema, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { raceAbort } from "../../src/call/race-abort.ts";
 import { TokenError } from "../../src/errors.ts";
 import type { RunningServer } from "../../src/wire/server.ts";
 import { createAuthority } from "../support/tls.ts";
@@ -103,14 +104,14 @@ describe.each(ways)("$name", ({ protocol, dial, ...way }) => {
 });
 
 it("ends a call after its own deadline where the client sends none", async () => {
-  const hang = createEcho(() => new Promise(() => undefined));
+  const hang = createEcho((_label, { signal }) => raceAbort(new Promise<never>(() => undefined), signal));
   const server = await start({ call: hang, limits: { defaultTimeout: 40 } });
   const error = await failureOf(echo(createGrpcTransport({ baseUrl: server.url })));
   expect(describeError(error)).toMatchObject({ code: "DeadlineExceeded", reasons: ["latchkey/DEADLINE_EXCEEDED"] });
 });
 
 it("cuts a deadline that is too long instead of refusing it", async () => {
-  const hang = createEcho(() => new Promise(() => undefined));
+  const hang = createEcho((_label, { signal }) => raceAbort(new Promise<never>(() => undefined), signal));
   const server = await start({ call: hang, limits: { maxTimeout: 40 } });
   const client = createClient(TokenService, createGrpcTransport({ baseUrl: server.url }));
   const error = await failureOf(client.create({}, { timeoutMs: 3_600_000 }));

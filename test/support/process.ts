@@ -1,0 +1,67 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { join } from "node:path";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const START_TIMEOUT = 15_000;
+
+/** A Latchkey in a process of its own. */
+export interface ServiceProcess {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** What it has written so far. */
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** The exit code, or the signal that ended it. */
+  readonly exit: Promise<number | string>;
+}
+
+/** Runs `node src/main.ts` with these variables of Latchkey and no others. */
+export function spawnService(variables: Record<string, string>, cwd = PROJECT): ServiceProcess {
+  return spawnCommand(process.execPath, [join(PROJECT, "src/main.ts")], variables, cwd);
+}
+
+/** Runs `npm start`, in a process group of its own. */
+export function spawnNpmStart(variables: Record<string, string>): ServiceProcess {
+  return spawnCommand("npm", ["start"], variables, PROJECT);
+}
+
+function spawnCommand(
+  command: string,
+  words: string[],
+  variables: Record<string, string>,
+  cwd: string,
+): ServiceProcess {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
+  const child = spawn(command, words, { cwd, env: { ...Object.fromEntries(inherited), ...variables } });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  const exit = new Promise<number | string>((resolve) => {
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "lost"));
+  });
+  return { child, exit, stdout: () => stdout, stderr: () => stderr };
+}
+
+/** The address at which the process serves, once it does. Rejects with what it said if it ends before. */
+export function untilServing(service: ServiceProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`${why}: ${service.stderr()}`));
+    const timer = setTimeout(fail, START_TIMEOUT, "did not start in time");
+    const look = () => {
+      const [, url] = /serves on (\S+) /.exec(service.stdout()) ?? [];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      service.child.stdout.off("data", look);
+      resolve(url);
+    };
+    service.child.stdout.on("data", look);
+    service.exit.then((code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code}`);
+    });
+  });
+}
