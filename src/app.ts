@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
@@ -70,7 +71,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 }
 
 function openKeys(config: Config, log: Logger): KeyRing {
-  if (!config.strict && makeKeysFile(config.keysPath) && config.store.shared) {
+  if (config.strict && !existsSync(config.keysPath)) {
+    throw new ConfigError(config.keysPath, [
+      "is not there, and with LATCHKEY_STRICT=1 none is made: see README.md, Configuration",
+    ]);
+  }
+  if (makeKeysFile(config.keysPath) && config.store.shared) {
     log.warn(
       { path: config.keysPath },
       "made new service keys; every instance on this store needs a copy of this file",

@@ -10,9 +10,6 @@ try {
   // Logs go to stderr, so that what is meant for people has stdout for itself.
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   const app = await startApp(config, log);
-  process.stdout.write(welcome(app, config));
-  log.info({ url: app.url }, "serving");
-
   let stopping = false;
   const stop = async (signal: string) => {
     // A terminal sends Ctrl-C to npm and to us, and npm passes it on: the second one means nothing.
@@ -25,13 +22,22 @@ try {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+
+  // Only now: whoever reads the address may send a signal at once.
+  process.stdout.write(welcome(app, config));
+  log.info({ url: app.url }, "serving");
 } catch (error) {
   process.stderr.write(`latchkey can't start: ${explain(error)}\n`);
   process.exit(1);
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof TokenError) return error.message;
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof TokenError)
+    return [error, error.cause]
+      .filter((part) => part instanceof Error)
+      .map((part) => part.message)
+      .join(": ");
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE")

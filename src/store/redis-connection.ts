@@ -182,9 +182,8 @@ export class RedisConnection {
   #unavailable(error: unknown): TokenError {
     if (error instanceof TokenError) return error;
     const { host, port } = this.#options.location;
-    const cause = redact(error);
-    const message = `Redis at ${host}:${port}: ${cause.message}`;
-    return new TokenError("STORE_UNAVAILABLE", message, { cause, retryDelay: RETRY_DELAY });
+    const cause = redact(error, `Redis at ${host}:${port}`);
+    return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
   }
 }
 
@@ -195,10 +194,10 @@ function isAnswer(error: unknown): boolean {
 }
 
 /** The error without what ioredis adds: the command's arguments, a password or a record among them. */
-function redact(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error("unknown failure");
+function redact(error: unknown, place: string): Error {
+  if (!(error instanceof Error)) return new Error(`${place}: unknown failure`);
   const code = "code" in error ? String(error.code) : error.name;
-  const redacted = new Error(error.message.split(", with args")[0] || code);
+  const redacted = new Error(`${place}: ${error.message.split(", with args")[0] || code}`);
   redacted.name = error.name;
   return redacted;
 }

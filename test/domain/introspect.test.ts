@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { introspect, introspectAll } from "../../src/domain/introspect.ts";
+import { kindTable } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { mintSecret } from "../../src/domain/secret.ts";
 import { setActive } from "../../src/domain/set-active.ts";
@@ -197,8 +198,9 @@ describe("limited uses", () => {
     await introspect(context, service, ask(secret));
     expect((await context.store.find(token.id))?.purgeTime).toBe(NOW + 2 * HOUR);
     pass(HOUR - 1);
-    await introspect(context, service, ask(secret));
-    expect((await context.store.find(token.id))?.purgeTime).toBe(NOW + 2 * HOUR - 1);
+    const longer = { ...context, kinds: kindTable([kindOf({ retention: DAY })]) };
+    await introspect(longer, service, ask(secret));
+    expect((await context.store.find(token.id))?.purgeTime).toBe(NOW + 2 * HOUR);
   });
 });
 

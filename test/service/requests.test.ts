@@ -175,9 +175,16 @@ describe("an UpdateRequest", () => {
     [["scopes"], { scopes: ["a"] }],
     [["claims"], { claims: { plan: "gold" } }],
     [["label", "claims"], { label: "new", claims: { plan: "gold" } }],
-    [[], {}],
   ])("changes the fields of its mask and no others: %j", (paths, expected) => {
     expect(toChanges(create(UpdateRequestSchema, { ...all, updateMask: { paths } }))).toStrictEqual(expected);
+  });
+
+  test("is refused if its mask names nothing, or if it has none", () => {
+    for (const mask of [{ updateMask: { paths: [] } }, {}]) {
+      expect(thrownBy(() => toChanges(create(UpdateRequestSchema, { ...all, ...mask })))).toMatchObject(
+        refusal("INVALID_REQUEST", "update_mask: must name a field to change"),
+      );
+    }
   });
 
   test("empties what its mask names and it does not hold", () => {

@@ -1,0 +1,259 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { toJson } from "@bufbuild/protobuf";
+import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { type CreateResponse, CreateResponseSchema, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { runScenario } from "../protocols/scenario.ts";
+import { spawnService, untilServing } from "../support/process.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { ROOT_TOKEN, startService, type TestService, withToken } from "../support/service.ts";
+import { findSecrets, type Place, partsOf, type Secret } from "./search.ts";
+
+const PASSWORD = "canary-password-of-redis-0123456789";
+const TRANSPORTS = {
+  Connect: (baseUrl: string, interceptors: Interceptor[]) =>
+    createConnectTransport({ baseUrl, interceptors, httpVersion: "1.1", useBinaryFormat: false }),
+  gRPC: (baseUrl: string, interceptors: Interceptor[]) => createGrpcTransport({ baseUrl, interceptors }),
+  "gRPC-Web": (baseUrl: string, interceptors: Interceptor[]) =>
+    createGrpcWebTransport({ baseUrl, interceptors, httpVersion: "1.1" }),
+};
+
+/** Collects what a service gives away, and what it must not. */
+class Witness {
+  readonly secrets: Secret[] = [
+    { name: "the root token", text: ROOT_TOKEN },
+    { name: "Redis's password", text: PASSWORD },
+  ];
+  readonly places: Place[] = [];
+
+  /** Notes every answer and error with its headers and trailers; and the secrets, which only Create may tell. */
+  readonly listen: Interceptor = (next) => async (request) => {
+    const name = request.method.name;
+    try {
+      const response = await next(request);
+      const headers = JSON.stringify([[...response.header], [...response.trailer]]);
+      this.places.push({ name: `the headers of ${name}`, content: headers });
+      if (!response.stream) this.#noteAnswer(name, toJson(response.method.output, response.message), response.message);
+      return response;
+    } catch (thrown) {
+      const error = ConnectError.from(thrown);
+      const told = [error.message, [...error.metadata], error.details];
+      this.places.push({ name: `an error of ${name}`, content: JSON.stringify(told) });
+      throw thrown;
+    }
+  };
+
+  #noteAnswer(name: string, answer: unknown, message: object): void {
+    if ("$typeName" in message && message.$typeName === CreateResponseSchema.typeName) {
+      const { secret, token } = message as CreateResponse;
+      this.secrets.push(...partsOf(`the secret of ${token?.kind} ${token?.id}`, secret));
+      this.places.push({ name: "the token of Create", content: JSON.stringify({ ...(answer as object), secret: "" }) });
+    } else this.places.push({ name: `the answer of ${name}`, content: JSON.stringify(answer) });
+  }
+
+  noteKeys(path: string): void {
+    const text = /secret: (\S+)/.exec(readFileSync(path, "utf8"))?.[1] as string;
+    this.secrets.push({ name: "the service key in base64", text });
+    this.secrets.push({ name: "the raw service key", text: Buffer.from(text, "base64").toString("latin1") });
+  }
+
+  find(): string[] {
+    return findSecrets(this.secrets, this.places);
+  }
+}
+
+function connectTo(url: string, witness: Witness, protocol: keyof typeof TRANSPORTS) {
+  return (token: string) => createClient(TokenService, TRANSPORTS[protocol](url, [withToken(token), witness.listen]));
+}
+
+/** Requests that go wrong in every way, with a good secret in every place where a client might put one by mistake. */
+async function provokeErrors(url: string, witness: Witness, secret: string): Promise<void> {
+  const fields = ["tenant", "subject", "kind", "label", "clientId", "id", "secret", "pageToken", "parentId", "etag"];
+  const methods = TokenService.methods.map((method) => method.name);
+  const bodies = [
+    ...fields.flatMap((field) => [{ [field]: secret }, { [field]: ` ${secret}\n` }, { [field]: [secret] }]),
+    ...["scopes", "audiences", "kinds", "exceptIds", "updateMask", "ttl", "expireTime", "claims"].flatMap((field) => [
+      { [field]: [`${secret} x`] },
+      { [field]: `${secret} x` },
+    ]),
+    { [secret]: secret },
+  ].map((body) => JSON.stringify(body));
+  const authorizations = [
+    `Bearer ${ROOT_TOKEN}`,
+    `Bearer ${secret}`,
+    `Bearer ${secret.slice(0, -1)}`,
+    secret,
+    `Basic ${secret}`,
+  ];
+  const send = async (path: string, authorization: string, body: string, type = "application/json") => {
+    const headers = { authorization, "content-type": type };
+    const response = await fetch(url + path, { method: "POST", headers, body });
+    const answer = await response.text();
+    // What somebody asks for may come back as it was sent: a label, an owner, a cursor. Only errors must keep silent.
+    const content = `${JSON.stringify([...response.headers])}${response.ok ? "" : answer}`;
+    witness.places.push({ name: `${response.status} for ${path}`, content });
+  };
+  for (const method of methods) {
+    const path = `/latchkey.v1.TokenService/${method}`;
+    await Promise.all([
+      ...bodies.map((body) => send(path, authorizations[0] as string, body)),
+      ...authorizations.map((authorization) => send(path, authorization, "{}")),
+      send(path, authorizations[0] as string, `{"secret": "${secret}`),
+      send(path, authorizations[0] as string, secret, "application/proto"),
+      send(path, authorizations[0] as string, secret, secret),
+      send(`${path}?secret=${secret}`, authorizations[0] as string, "{}"),
+      send(`/${secret}/${method}`, authorizations[0] as string, "{}"),
+    ]);
+  }
+}
+
+describe.each(["SQLite", "Redis"])("on %s", (store) => {
+  let redis: RedisServer | undefined;
+  let service: TestService;
+  const witness = new Witness();
+  const log = new PassThrough();
+  let logged = "";
+  let monitored = "";
+
+  beforeAll(async () => {
+    log.on("data", (chunk) => {
+      logged += chunk;
+    });
+    if (store === "Redis") {
+      redis = await startRedis({ password: PASSWORD });
+      const monitor = await redis.admin.monitor();
+      monitor.on("monitor", (_time: string, words: string[]) => {
+        monitored += `${words.join(" ")}\n`;
+      });
+      onTestEnd = () => monitor.disconnect();
+    }
+    const location = redis && { LATCHKEY_STORE: redis.url };
+    service = await startService({ ...location }, { level: "debug", stream: log });
+    witness.noteKeys(join(service.folder, "keys.yaml"));
+    for (const protocol of Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[]) {
+      await runScenario(connectTo(service.url, witness, protocol), ROOT_TOKEN, `tenant-${protocol}`);
+    }
+    const root = connectTo(service.url, witness, "gRPC")(ROOT_TOKEN);
+    const { secret } = await root.create({ kind: "service", scopes: ["latchkey:root"] });
+    await provokeErrors(service.url, witness, secret);
+  });
+  let onTestEnd = () => {};
+  afterAll(async () => {
+    onTestEnd();
+    await service.close();
+    await redis?.stop();
+  });
+
+  test("answers, errors, headers and trailers hold no secret but that of Create", () => {
+    expect(witness.secrets.length).toBeGreaterThan(20);
+    expect(witness.places.length).toBeGreaterThan(500);
+    expect(witness.find()).toEqual([]);
+  });
+
+  test("the log of everything holds no secret", () => {
+    expect(logged).toContain('"code":"OK"');
+    for (const reason of ["CREDENTIALS_INVALID", "INVALID_REQUEST", "TOKEN_NOT_FOUND", "KIND_UNKNOWN"]) {
+      expect(logged).toContain(reason);
+    }
+    expect(findSecrets(witness.secrets, [{ name: "the log", content: logged }])).toEqual([]);
+  });
+
+  test("the data holds no secret, nor do the commands that made it", async () => {
+    const files = readdirSync(service.folder).filter((name) => name !== "keys.yaml");
+    const places: Place[] = files.map((name) => ({ name, content: readFileSync(join(service.folder, name)) }));
+    if (redis) {
+      const { admin } = redis;
+      places.push({ name: "MONITOR", content: monitored });
+      for (const key of await admin.keys("*")) {
+        places.push({ name: "a key's name", content: key }, { name: key, content: await admin.dumpBuffer(key) });
+      }
+      expect(monitored).toContain("lk:t:");
+      expect(places.length).toBeGreaterThan(3);
+    } else expect(files.toSorted()).toEqual(["latchkey.db", "latchkey.db-wal"]);
+    // Somebody put a secret where a name belongs, on purpose: that is kept as it was asked for.
+    expect(findSecrets(witness.secrets, places)).toEqual([]);
+  });
+
+  test("a store that fails, and a fault of Latchkey's own, are told and logged without a secret", async () => {
+    const root = connectTo(service.url, witness, "gRPC")(ROOT_TOKEN);
+    const { secret } = await root.create({ kind: "personal" });
+    const broken = vi.spyOn(Array.prototype, "toSorted").mockName("unused");
+    onTestFinished(() => broken.mockRestore());
+    if (redis) {
+      await redis.kill();
+      const caller = connectTo(service.url, witness, "gRPC");
+      await Promise.allSettled([
+        root.introspect({ secret }),
+        root.delete({ token: { case: "secret", value: secret } }),
+        root.create({ kind: "personal", label: "x" }),
+        caller(secret).list({}),
+      ]);
+      expect(logged).toContain("STORE_UNAVAILABLE");
+    }
+    expect(witness.find()).toEqual([]);
+    expect(findSecrets(witness.secrets, [{ name: "the log", content: logged }])).toEqual([]);
+  });
+});
+
+test("a real process tells its new root token once, and no other secret", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "latchkey-canary-"));
+  const variables = {
+    LATCHKEY_LISTEN: "127.0.0.1:0",
+    LATCHKEY_STORE: `sqlite:${join(folder, "l.db")}`,
+    LATCHKEY_LOG: "debug",
+  };
+  const service = spawnService(variables);
+  onTestFinished(() => {
+    service.child.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  });
+  const url = await untilServing(service);
+  const rootToken = /lk_root_\w+/.exec(service.stdout())?.[0] as string;
+  const witness = new Witness();
+  witness.secrets.push({ name: "the made root token", text: rootToken });
+  witness.noteKeys(join(folder, "keys.yaml"));
+  await runScenario(connectTo(url, witness, "Connect"), rootToken, "tenant");
+  service.child.kill("SIGTERM");
+  expect(await service.exit).toBe(0);
+
+  const [shown, ...others] = service
+    .stdout()
+    .split("\n")
+    .filter((line) => line.includes(rootToken));
+  expect(shown).toContain("root token");
+  expect(others).toEqual([`  ROOT_TOKEN=${rootToken}`]);
+  const rest = service.stdout().replaceAll(rootToken, "");
+  const files = readdirSync(folder).filter((name) => name !== "keys.yaml");
+  expect(files.toSorted()).toEqual(["l.db", "root-token.sha256"]);
+  const places = files.map((name) => ({ name, content: readFileSync(join(folder, name)) }));
+  places.push(
+    { name: "stdout", content: Buffer.from(rest) },
+    { name: "stderr", content: Buffer.from(service.stderr()) },
+  );
+  expect(service.stderr()).toContain('"code":"OK"');
+  expect(witness.find()).toEqual([]);
+  expect(findSecrets(witness.secrets, places)).toEqual([]);
+});
+
+test("the canary sings: a secret that is put into a place is found in every spelling", () => {
+  const secret = "lk_pat_0aB0123456789abcdefAbCdEfGhIjKlMnOpQrStUvWxYz012345678901";
+  const secrets = partsOf("it", secret);
+  const part = secret.slice(-38, -6);
+  const spellings = [
+    secret,
+    `{"msg":"${part}"}`,
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("hex"),
+    Buffer.from(secret).toString("base64"),
+    Buffer.from(`x${secret}`).toString("base64"),
+    Buffer.from(`Authorization: Bearer ${secret} and more`).toString("base64url"),
+  ];
+  for (const [index, content] of spellings.entries()) {
+    expect(findSecrets(secrets, [{ name: String(index), content }])).not.toEqual([]);
+  }
+  expect(findSecrets(secrets, [{ name: "nothing", content: secret.slice(0, 26) }])).toEqual([]);
+});
