@@ -1,11 +1,10 @@
-import { existsSync } from "node:fs";
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
 import { ConfigError } from "./config/config-error.ts";
-import { makeKeysFile, readKeysFile } from "./config/keys-file.ts";
+import { openKeysFile } from "./config/keys-file.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./domain/clock.ts";
@@ -71,18 +70,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 }
 
 function openKeys(config: Config, log: Logger): KeyRing {
-  if (config.strict && !existsSync(config.keysPath)) {
-    throw new ConfigError(config.keysPath, [
-      "is not there, and with LATCHKEY_STRICT=1 none is made: see README.md, Configuration",
-    ]);
-  }
-  if (makeKeysFile(config.keysPath) && config.store.shared) {
+  const { keys, isNew } = openKeysFile(config.keysPath, config.strict);
+  if (isNew && config.store.shared) {
     log.warn(
       { path: config.keysPath },
       "made new service keys; every instance on this store needs a copy of this file",
     );
   }
-  return readKeysFile(config.keysPath);
+  return keys;
 }
 
 async function requireSameKeys(store: TokenStore, keys: KeyRing, config: Config): Promise<void> {

@@ -82,7 +82,7 @@ const environment = z
       LATCHKEY_LISTEN: listen.prefault("127.0.0.1:8080"),
       LATCHKEY_STORE: z
         .string()
-        .regex(/^(sqlite:.|rediss?:\/\/.)/, "must be sqlite:<path>, redis://… or rediss://…")
+        .refine(isStoreLocation, "must be sqlite:<path>, redis://… or rediss://…")
         .default("sqlite:./data/latchkey.db"),
       LATCHKEY_REDIS_CA: pem.optional(),
       LATCHKEY_REDIS_CERT: pem.optional(),
@@ -171,6 +171,11 @@ function readTls(env: Environment): TlsConfig | undefined {
     key: env.LATCHKEY_TLS_KEY,
     ...(env.LATCHKEY_TLS_CLIENT_CA && { clientCa: env.LATCHKEY_TLS_CLIENT_CA }),
   };
+}
+
+/** SQLite's names that begin with a colon are databases in memory, which forget what was acknowledged. */
+function isStoreLocation(text: string): boolean {
+  return /^sqlite:[^:]/.test(text) || (/^rediss?:\/\/./.test(text) && URL.canParse(text));
 }
 
 function isOrigin(text: string): boolean {

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { createKeyRing, type KeyRing, type ServiceKey } from "../domain/keys.ts";
+import { ConfigError } from "./config-error.ts";
 import { writeFirstFile } from "./first-file.ts";
 import { readYaml } from "./read-yaml.ts";
 
@@ -22,6 +24,21 @@ const keysFile = z
     path: ["keys"],
     message: "must each have a version of its own",
   });
+
+/**
+ * Reads the keys file, and makes it first if it is not there.
+ *
+ * @param strict never make it.
+ * @throws ConfigError as `readKeysFile`
+ */
+export function openKeysFile(path: string, strict: boolean): { readonly keys: KeyRing; readonly isNew: boolean } {
+  if (strict && !existsSync(path)) {
+    const fault = "is not there, and with LATCHKEY_STRICT=1 none is made: see README.md, Configuration";
+    throw new ConfigError(path, [fault]);
+  }
+  const isNew = makeKeysFile(path);
+  return { keys: readKeysFile(path), isNew };
+}
 
 /**
  * Reads a keys file (YAML or JSON): `keys:` with a list of `version` (a number) and `secret` (base64 of 32 random bytes or

@@ -1,8 +1,8 @@
 import { TokenError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { labelTaken } from "./issue.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
+import { labelTaken } from "./refusals.ts";
 import type { Token } from "./token.ts";
 
 /** Of N writers at the same moment one wins each round, so this many is far beyond what honest callers reach. */

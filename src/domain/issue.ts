@@ -5,6 +5,7 @@ import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
+import { labelTaken, tokenNotFound } from "./refusals.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { digestSecret, mintSecret } from "./secret.ts";
 import type { Token } from "./token.ts";
@@ -116,13 +117,4 @@ async function insert(context: Context, kind: Kind, token: Token): Promise<void>
     case "parent-gone":
       throw tokenNotFound();
   }
-}
-
-export function labelTaken(): TokenError {
-  return fieldError("LABEL_TAKEN", "label", "another live token of this subject and kind has it");
-}
-
-/** The one answer for what is not there and for what is none of the caller's business. */
-export function tokenNotFound(): TokenError {
-  return new TokenError("TOKEN_NOT_FOUND", "no such token");
 }

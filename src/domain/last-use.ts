@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { TokenStore } from "../store/token-store.ts";
 import type { Clock } from "./clock.ts";
 import { changed, type Token } from "./token.ts";
@@ -5,6 +6,8 @@ import { changed, type Token } from "./token.ts";
 /** A token's last use is noted again only after this time, so that a busy token does not cost a write for every use. */
 const PRECISION = 60_000;
 const FLUSH_INTERVAL = 1_000;
+/** How many uses are written at once. */
+const CHUNK = 16;
 
 /** Notes when tokens are used, beside the calls that use them. */
 export interface LastUse {
@@ -27,9 +30,14 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   async function flush(): Promise<void> {
     const uses = [...noted.values()];
     noted.clear();
-    await Promise.allSettled(
-      uses.map(({ token, time }) => store.replace(token, changed(token, { lastUsedTime: time }))),
-    );
+    for (let start = 0; start < uses.length; start += CHUNK) {
+      const writes = uses
+        .slice(start, start + CHUNK)
+        .map(({ token, time }) => store.replace(token, changed(token, { lastUsedTime: time })));
+      await Promise.allSettled(writes);
+      // SQLite writes without giving way: calls must come in between.
+      await setImmediate();
+    }
   }
 
   return {

@@ -22,14 +22,18 @@ export function resolveExpireTime(kind: Kind, lifetime: Lifetime, now: number): 
     case "default":
       return kind.defaultLifetime === undefined ? undefined : now + kind.defaultLifetime;
     case "permanent":
-      if (!kind.permanent)
-        throw fieldError("PERMANENT_NOT_ALLOWED", "permanent", `not for tokens of kind ${kind.name}`);
+      requirePermanent(kind, "permanent");
       return undefined;
     case "ttl":
       return checkExpireTime(kind, "ttl", now + lifetime.duration, now);
     case "until":
       return checkExpireTime(kind, "expire_time", lifetime.time, now);
   }
+}
+
+/** @throws PERMANENT_NOT_ALLOWED, about `field` */
+export function requirePermanent(kind: Kind, field: string): void {
+  if (!kind.permanent) throw fieldError("PERMANENT_NOT_ALLOWED", field, `not for tokens of kind ${kind.name}`);
 }
 
 function checkExpireTime(kind: Kind, field: string, expireTime: number, now: number): number {

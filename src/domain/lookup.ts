@@ -1,6 +1,6 @@
 import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { tokenNotFound } from "./issue.ts";
+import { tokenNotFound } from "./refusals.ts";
 import { idOfSecret, isId, matchesSecret } from "./secret.ts";
 import { isPurged, statusOf, type Token } from "./token.ts";
 

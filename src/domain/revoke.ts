@@ -3,8 +3,8 @@ import type { PageCursor } from "../store/token-store.ts";
 import { type Caller, reaches, resolveOwner, resolveTenant } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { type Filter, matches } from "./filter.ts";
-import { tokenNotFound } from "./issue.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
+import { tokenNotFound } from "./refusals.ts";
 import type { Token } from "./token.ts";
 
 const SUBJECTS_PAGE = 1000;

@@ -5,7 +5,7 @@ import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { editToken } from "./edit.ts";
 import { requireLabel } from "./issue.ts";
-import { purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
+import { purgeTimeOf, requirePermanent, resolveExpireTime } from "./lifetime.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { edited, statusOf, type Token } from "./token.ts";
 
@@ -71,6 +71,7 @@ function moveExpiry(context: Context, token: Token, expireTime: number | undefin
   if (status === "EXPIRED" || status === "EXHAUSTED") {
     throw fieldError("LIFETIME_INVALID", "expire_time", `the token is ${status.toLowerCase()}; make a new one`);
   }
+  if (expireTime === undefined) requirePermanent(kind, "expire_time");
   const resolved = resolveExpireTime(
     kind,
     expireTime === undefined ? { type: "permanent" } : { type: "until", time: expireTime },

@@ -1,6 +1,9 @@
+import crypto from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { StatementSync } from "node:sqlite";
 import { PassThrough } from "node:stream";
 import { toJson } from "@bufbuild/protobuf";
 import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
@@ -72,7 +75,8 @@ function connectTo(url: string, witness: Witness, protocol: keyof typeof TRANSPO
 
 /** Requests that go wrong in every way, with a good secret in every place where a client might put one by mistake. */
 async function provokeErrors(url: string, witness: Witness, secret: string): Promise<void> {
-  const fields = ["tenant", "subject", "kind", "label", "clientId", "id", "secret", "pageToken", "parentId", "etag"];
+  // Not tenant and subject: they name what is looked for, so that they stand in commands and keys as they were sent.
+  const fields = ["kind", "label", "clientId", "id", "secret", "pageToken", "parentId", "etag"];
   const methods = TokenService.methods.map((method) => method.name);
   const bodies = [
     ...fields.flatMap((field) => [{ [field]: secret }, { [field]: ` ${secret}\n` }, { [field]: [secret] }]),
@@ -118,6 +122,7 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
   const log = new PassThrough();
   let logged = "";
   let monitored = "";
+  let stopMonitor = () => {};
 
   beforeAll(async () => {
     log.on("data", (chunk) => {
@@ -129,7 +134,8 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
       monitor.on("monitor", (_time: string, words: string[]) => {
         monitored += `${words.join(" ")}\n`;
       });
-      onTestEnd = () => monitor.disconnect();
+      monitor.on("error", () => undefined);
+      stopMonitor = () => monitor.disconnect();
     }
     const location = redis && { LATCHKEY_STORE: redis.url };
     service = await startService({ ...location }, { level: "debug", stream: log });
@@ -141,9 +147,8 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
     const { secret } = await root.create({ kind: "service", scopes: ["latchkey:root"] });
     await provokeErrors(service.url, witness, secret);
   });
-  let onTestEnd = () => {};
   afterAll(async () => {
-    onTestEnd();
+    stopMonitor();
     await service.close();
     await redis?.stop();
   });
@@ -174,29 +179,56 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
       expect(monitored).toContain("lk:t:");
       expect(places.length).toBeGreaterThan(3);
     } else expect(files.toSorted()).toEqual(["latchkey.db", "latchkey.db-wal"]);
-    // Somebody put a secret where a name belongs, on purpose: that is kept as it was asked for.
     expect(findSecrets(witness.secrets, places)).toEqual([]);
   });
 
-  test("a store that fails, and a fault of Latchkey's own, are told and logged without a secret", async () => {
+  test("a fault of Latchkey's own is told and logged without a secret", async () => {
     const root = connectTo(service.url, witness, "gRPC")(ROOT_TOKEN);
     const { secret } = await root.create({ kind: "personal" });
-    const broken = vi.spyOn(Array.prototype, "toSorted").mockName("unused");
-    onTestFinished(() => broken.mockRestore());
-    if (redis) {
-      await redis.kill();
-      const caller = connectTo(service.url, witness, "gRPC");
-      await Promise.allSettled([
-        root.introspect({ secret }),
-        root.delete({ token: { case: "secret", value: secret } }),
-        root.create({ kind: "personal", label: "x" }),
-        caller(secret).list({}),
-      ]);
-      expect(logged).toContain("STORE_UNAVAILABLE");
+    vi.spyOn(crypto, "createHmac").mockImplementation(() => {
+      throw new TypeError("a fault inside");
+    });
+    syncBuiltinESMExports();
+    await expect(root.introspect({ secret })).rejects.toThrow("[internal] internal error");
+    await expect(root.delete({ token: { case: "secret", value: secret } })).rejects.toThrow(
+      "[internal] internal error",
+    );
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+    expect(logged).toContain("TypeError: a fault inside");
+    expect(JSON.stringify(witness.places)).not.toContain("a fault inside");
+    expectSilence();
+  });
+
+  test("a store that fails is told and logged without a secret", async () => {
+    const caller = connectTo(service.url, witness, "gRPC");
+    const root = caller(ROOT_TOKEN);
+    const { secret } = await root.create({ kind: "personal" });
+    if (redis) await redis.kill();
+    else {
+      for (const method of ["get", "run"] as const) {
+        vi.spyOn(StatementSync.prototype, method).mockImplementation(() => {
+          throw Object.assign(new Error("disk I/O error"), { code: "ERR_SQLITE_ERROR", errcode: 10 });
+        });
+      }
+      onTestFinished(() => void vi.restoreAllMocks());
     }
+    const calls = [
+      root.introspect({ secret }),
+      root.delete({ token: { case: "secret", value: secret } }),
+      root.create({ kind: "personal", label: "x" }),
+      caller(secret).list({}),
+    ];
+    const outcomes = await Promise.allSettled(calls);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(calls.map(() => "rejected"));
+    expect(logged).toContain("STORE_UNAVAILABLE");
+    expectSilence();
+  });
+
+  function expectSilence(): void {
     expect(witness.find()).toEqual([]);
     expect(findSecrets(witness.secrets, [{ name: "the log", content: logged }])).toEqual([]);
-  });
+  }
 });
 
 test("a real process tells its new root token once, and no other secret", async () => {

@@ -117,6 +117,8 @@ describe("a bad value refuses to start, with one line that says what is wrong an
     ].map((value) => [listen, value]),
     ...[
       "sqlite:",
+      "sqlite::memory:",
+      "redis://:p#ss@h",
       "data.db",
       "redis:h",
       "redis://",

@@ -1,6 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -23,9 +21,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "latchkey-start-"));
   writeFileSync(at("keys.yaml"), keysFile(KEY));
   writeFileSync(at("other-keys.yaml"), keysFile(OTHER_KEY));
-  writeFileSync(at("broken-keys.yaml"), `keys: [{ version: one, secret: ${KEY} }]`);
-  writeFileSync(at("short-keys.yaml"), `keys: [{ version: 1, secret: ${KEY.slice(0, 20)} }]`);
-  writeFileSync(at("broken-kinds.yaml"), "kinds: [{ name: x, prefix: yy, lifetime: 1h }]");
+  writeFileSync(at("broken.yaml"), `keys: [{ version: one, secret: ${KEY} }]`);
   writeFileSync(at("a-file"), "");
   mkdirSync(at("a-folder"));
   redis = await startRedis({ password: PASSWORD });
@@ -44,71 +40,44 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function listenSomewhere(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  return (server.address() as AddressInfo).port;
-}
-
 describe("a mistake ends the start with exit code 1, one clear message, no stack and no secret:", () => {
   const MISTAKES: [string, (port: number) => Record<string, string>, RegExp][] = [
     ["the port is in use", (port) => ({ LATCHKEY_LISTEN: `127.0.0.1:${port}` }), /EADDRINUSE.*LATCHKEY_LISTEN/],
-    ["the address is none", () => ({ LATCHKEY_LISTEN: "8080" }), /LATCHKEY_LISTEN must be host:port/],
     ["the keys file is a folder", () => ({ LATCHKEY_KEYS: at("a-folder") }), /a-folder: can't be read \(EISDIR\)/],
-    ["the keys file can't be there", () => ({ LATCHKEY_KEYS: at("a-file/keys.yaml") }), /a-file\/keys\.yaml/],
-    [
-      "the keys file has a fault",
-      () => ({ LATCHKEY_KEYS: at("broken-keys.yaml") }),
-      /broken-keys\.yaml:1: keys\[0\]\.version/,
-    ],
-    [
-      "a key is too short",
-      () => ({ LATCHKEY_KEYS: at("short-keys.yaml") }),
-      /keys\[0\]\.secret: must be 32 random bytes/,
-    ],
+    ["the keys file can't be made", () => ({ LATCHKEY_KEYS: at("a-file/keys.yaml") }), /a-file/],
+    ["the keys file has a fault", () => ({ LATCHKEY_KEYS: at("broken.yaml") }), /broken\.yaml:1: keys\[0\]\.version/],
     [
       "the keys are not those of the data",
-      () => ({ LATCHKEY_KEYS: at("other-keys.yaml") }),
-      /holds none of the service keys/,
-    ],
-    [
-      "the kinds file has a fault",
-      () => ({ LATCHKEY_KINDS: at("broken-kinds.yaml") }),
-      /broken-kinds\.yaml:1: .*lifetime/,
-    ],
-    [
-      "the issuers file is missing",
-      () => ({ LATCHKEY_ISSUERS: at("issuers.yaml") }),
-      /issuers\.yaml: can't be read \(ENOENT\)/,
+      () => ({ LATCHKEY_STORE: `sqlite:${at("used.db")}`, LATCHKEY_KEYS: at("other-keys.yaml") }),
+      /other-keys\.yaml.*holds none of the service keys/s,
     ],
     ["Redis is not there", () => ({ LATCHKEY_STORE: `redis://:${WRONG}@127.0.0.1:1` }), /Redis at 127\.0\.0\.1:1/],
-    ["Redis's password is wrong", () => ({ LATCHKEY_STORE: `redis://:${WRONG}@127.0.0.1:${redis.port}` }), /WRONGPASS/],
-    ["Redis's password is missing", () => ({ LATCHKEY_STORE: `redis://127.0.0.1:${redis.port}` }), /NOAUTH/],
-    ["the store's location is none", () => ({ LATCHKEY_STORE: `mysql://root:${WRONG}@x` }), /LATCHKEY_STORE must be/],
     [
-      "the root token is too short",
-      () => ({ LATCHKEY_ROOT_TOKEN: WRONG }),
-      /LATCHKEY_ROOT_TOKEN must have 32 characters/,
+      "Redis's password is wrong",
+      () => ({ LATCHKEY_STORE: `redis://:${WRONG}@127.0.0.1:${redis.port}` }),
+      /Redis at .*WRONGPASS/,
     ],
+    ["the data folder can't be made", () => ({ LATCHKEY_STORE: `sqlite:${at("a-file/latchkey.db")}` }), /a-file/],
+    ["the database is none", () => ({ LATCHKEY_STORE: `sqlite:${at("keys.yaml")}` }), /not a database/],
     [
-      "a variable is not Latchkey's",
-      () => ({ LATCHKEY_ROOT_TOKN: ROOT_TOKEN }),
-      /LATCHKEY_ROOT_TOKN is not a variable/,
+      "variables are wrong, of which all are told",
+      () => ({
+        LATCHKEY_LISTEN: "8080",
+        LATCHKEY_STORE: `mysql://root:${WRONG}@x`,
+        LATCHKEY_ROOT_TOKEN: WRONG,
+        LATCHKEY_ROOT_TOKN: ROOT_TOKEN,
+      }),
+      /LISTEN must be host:port.*STORE must be.*ROOT_TOKEN must be 32 characters.*ROOT_TOKN is not a variable/s,
     ],
-    ["the data folder can't be written", () => ({ LATCHKEY_STORE: `sqlite:${at("a-file/latchkey.db")}` }), /a-file/],
-    ["the database is a folder", () => ({ LATCHKEY_STORE: `sqlite:${at("a-folder")}` }), /a-folder/],
-    ["the database is none", () => ({ LATCHKEY_STORE: `sqlite:${at("keys.yaml")}` }), /keys\.yaml/],
   ];
 
-  test.concurrent.for(MISTAKES)("%s", { timeout: 30_000 }, async ([, mistake, message], { expect }) => {
-    const port = await listenSomewhere();
+  test.concurrent.for(MISTAKES)("%s", async ([what, mistake, message], { expect }) => {
     const service = spawnService({
       LATCHKEY_LISTEN: "127.0.0.1:0",
-      LATCHKEY_STORE: `sqlite:${at("used.db")}`,
+      LATCHKEY_STORE: `sqlite:${at(`${what}.db`)}`,
       LATCHKEY_KEYS: at("keys.yaml"),
       LATCHKEY_ROOT_TOKEN: ROOT_TOKEN,
-      ...mistake(port),
+      ...mistake(redis.port),
     });
     expect(await service.exit).toBe(1);
     expect(service.stdout()).toBe("");
@@ -117,7 +86,7 @@ describe("a mistake ends the start with exit code 1, one clear message, no stack
     expect(service.stderr()).toMatch(message);
     expect(rest.filter((other) => !other.startsWith("  "))).toEqual([]);
     expect(service.stderr()).not.toMatch(/^ +at |node:internal|TypeError|\[object/m);
-    for (const secret of [KEY, KEY.slice(0, 20), OTHER_KEY, PASSWORD, WRONG, ROOT_TOKEN]) {
+    for (const secret of [KEY, OTHER_KEY, PASSWORD, WRONG, ROOT_TOKEN]) {
       expect(service.stderr()).not.toContain(secret);
     }
   });

@@ -994,7 +994,7 @@ export const TokenService: GenService<{
     output: typeof IntrospectResponseSchema;
   },
   /**
-   * Introspects up to 100 secrets at once, each by itself.
+   * Introspects up to 100 secrets at once, each by itself, as if the calls were made at the same moment.
    *
    * @generated from rpc latchkey.v1.TokenService.BatchIntrospect
    */
