@@ -178,6 +178,9 @@ onEachStore(
       const keys = await world.redis.admin.keys("*");
       const ours = keys.filter((key) => !foreign.includes(key));
       expect(ours.filter((key) => !/^lk:(?:meta|keys|[a-z]:\{[0-9A-Za-z]{3}\}:.+)$/.test(key))).toEqual([]);
+      // Nor would two owners meet if they had one shard.
+      const indexes = ours.filter((key) => key.startsWith("lk:s:")).map((key) => key.replace(/\{...\}/, ""));
+      expect(new Set(indexes).size).toBe(indexes.length);
       expect(await world.redis.admin.mget(foreign)).toEqual(foreign.map(() => "untouched"));
     });
 

@@ -71,25 +71,30 @@ describe("a mistake ends the start with exit code 1, one clear message, no stack
     ],
   ];
 
-  test.concurrent.for(MISTAKES)("%s", async ([what, mistake, message], { expect }) => {
-    const service = spawnService({
-      LATCHKEY_LISTEN: "127.0.0.1:0",
-      LATCHKEY_STORE: `sqlite:${at(`${what}.db`)}`,
-      LATCHKEY_KEYS: at("keys.yaml"),
-      LATCHKEY_ROOT_TOKEN: ROOT_TOKEN,
-      ...mistake(redis.port),
-    });
-    expect(await service.exit).toBe(1);
-    expect(service.stdout()).toBe("");
-    const [line, ...rest] = service.stderr().trimEnd().split("\n");
-    expect(line).toMatch(/^latchkey can't start: /);
-    expect(service.stderr()).toMatch(message);
-    expect(rest.filter((other) => !other.startsWith("  "))).toEqual([]);
-    expect(service.stderr()).not.toMatch(/^ +at |node:internal|TypeError|\[object/m);
-    for (const secret of [KEY, OTHER_KEY, PASSWORD, WRONG, ROOT_TOKEN]) {
-      expect(service.stderr()).not.toContain(secret);
-    }
-  });
+  test.concurrent.for(MISTAKES)(
+    "%s",
+    { timeout: 60_000 },
+    async ([what, mistake, message], { expect, onTestFinished }) => {
+      const service = spawnService({
+        LATCHKEY_LISTEN: "127.0.0.1:0",
+        LATCHKEY_STORE: `sqlite:${at(`${what}.db`)}`,
+        LATCHKEY_KEYS: at("keys.yaml"),
+        LATCHKEY_ROOT_TOKEN: ROOT_TOKEN,
+        ...mistake(redis.port),
+      });
+      onTestFinished(service.destroy);
+      expect(await service.exit).toBe(1);
+      expect(service.stdout()).toBe("");
+      const [line, ...rest] = service.stderr().trimEnd().split("\n");
+      expect(line).toMatch(/^latchkey can't start: /);
+      expect(service.stderr()).toMatch(message);
+      expect(rest.filter((other) => !other.startsWith("  "))).toEqual([]);
+      expect(service.stderr()).not.toMatch(/^ +at |node:internal|TypeError|\[object/m);
+      for (const secret of [KEY, OTHER_KEY, PASSWORD, WRONG, ROOT_TOKEN]) {
+        expect(service.stderr()).not.toContain(secret);
+      }
+    },
+  );
 });
 
 test("npm start serves where and as its variables say", async () => {
@@ -106,7 +111,7 @@ test("npm start serves where and as its variables say", async () => {
     LATCHKEY_KINDS: at("kinds.yaml"),
     LATCHKEY_ISSUERS: at("issuers.json"),
   });
-  onTestFinished(() => void service.child.kill("SIGKILL"));
+  onTestFinished(service.destroy);
   const url = await untilServing(service);
   expect(Number(new URL(url).port)).toBeGreaterThan(0);
   expect(service.stdout()).toContain(`127.0.0.1:${redis.port}`);

@@ -1,6 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createServiceClient } from "../support/service.ts";
 
+/** How long a client waits after a failure: the service needs the processor to start. Milliseconds. */
+const RETRY_DELAY = 100;
+
 /** What the clients have been told, by secret. */
 export interface Acknowledged {
   readonly created: Set<string>;
@@ -58,7 +61,7 @@ export class Traffic {
         this.#answered++;
       } catch (error) {
         this.#note(error);
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY));
       }
     }
   }

@@ -12,6 +12,8 @@ export interface ServiceProcess {
   readonly stderr: () => string;
   /** The exit code, or the signal that ended it. */
   readonly exit: Promise<number | string>;
+  /** `kill -9` for it and all that it started, if any of it still runs. */
+  destroy(): void;
 }
 
 /** Runs `node src/main.ts` with these variables of Latchkey and no others. */
@@ -19,7 +21,7 @@ export function spawnService(variables: Record<string, string>, cwd = PROJECT): 
   return spawnCommand(process.execPath, [join(PROJECT, "src/main.ts")], variables, cwd);
 }
 
-/** Runs `npm start`, in a process group of its own. */
+/** Runs `npm start` with these variables of Latchkey and no others. */
 export function spawnNpmStart(variables: Record<string, string>): ServiceProcess {
   return spawnCommand("npm", ["start"], variables, PROJECT);
 }
@@ -31,7 +33,9 @@ function spawnCommand(
   cwd: string,
 ): ServiceProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
-  const child = spawn(command, words, { cwd, env: { ...Object.fromEntries(inherited), ...variables } });
+  const env = { ...Object.fromEntries(inherited), ...variables };
+  // In a process group of its own, so that npm's child does not outlive a test that fails.
+  const child = spawn(command, words, { cwd, env, detached: true });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -43,7 +47,14 @@ function spawnCommand(
   const exit = new Promise<number | string>((resolve) => {
     child.once("close", (code, signal) => resolve(code ?? signal ?? "lost"));
   });
-  return { child, exit, stdout: () => stdout, stderr: () => stderr };
+  const destroy = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  };
+  return { child, exit, stdout: () => stdout, stderr: () => stderr, destroy };
 }
 
 /** The address at which the process serves, once it does. Rejects with what it said if it ends before. */
