@@ -11,7 +11,7 @@ import { systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
 import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
-import { findCallerToken } from "./domain/lookup.ts";
+import { findBySecret } from "./domain/lookup.ts";
 import { createTokenService } from "./service/token-service.ts";
 import { openStore } from "./store/open-store.ts";
 import type { TokenStore } from "./store/token-store.ts";
@@ -27,21 +27,25 @@ export interface App {
 }
 
 /**
- * Wires a service together and starts it.
+ * Wires a service together and starts it. Where a step fails, those before it are undone.
  *
  * @throws ConfigError, or TokenError if the store can't be used
  */
 export async function startApp(config: Config, log: Logger): Promise<App> {
+  await using opened = new AsyncDisposableStack();
   const keys = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
   const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  opened.defer(() => store.close());
   await requireSameKeys(store, keys, config);
 
   const lastUse = createLastUse(store, systemClock);
+  opened.defer(() => lastUse.close());
   const context: Context = { store, kinds: config.kinds, keys, clock: systemClock, lastUse };
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
-    verifySecret: (secret) => findCallerToken(context, secret),
+    verifySecret: (secret) => findBySecret(context, secret),
+    noteUse: (token) => lastUse.note(token),
     issuers: (config.issuers?.issuers ?? []).map(createIssuer),
     certificates: createCertificateMapping(config.issuers?.certificates ?? []),
     kinds: config.kinds,
@@ -56,17 +60,21 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     drainDelay: config.drainDelay,
     log,
   });
-  rootToken.keep();
+  opened.defer(() => server.close());
+  keepRootToken(rootToken, config, log);
 
-  return {
-    url: server.url,
-    rootToken,
-    async close() {
-      await server.close();
-      await lastUse.close();
-      await store.close();
-    },
-  };
+  const running = opened.move();
+  return { url: server.url, rootToken, close: () => running.disposeAsync() };
+}
+
+function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {
+  rootToken.keep();
+  if (rootToken.created && config.store.shared) {
+    log.warn(
+      { path: rootToken.path },
+      "made a root token for this instance alone; set LATCHKEY_ROOT_TOKEN for all of them",
+    );
+  }
 }
 
 function openKeys(config: Config, log: Logger): KeyRing {
@@ -82,7 +90,6 @@ function openKeys(config: Config, log: Logger): KeyRing {
 
 async function requireSameKeys(store: TokenStore, keys: KeyRing, config: Config): Promise<void> {
   if (await store.adoptKeys(fingerprintsOf(keys))) return;
-  await store.close();
   throw new ConfigError(config.keysPath, [
     "holds none of the service keys that the tokens in the store were made with, so that every token would look wrong; put the right file in its place, or point LATCHKEY_KEYS to it",
   ]);

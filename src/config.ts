@@ -5,6 +5,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { type IssuersFile, readIssuersFile } from "./config/issuers-file.ts";
 import { readKindsFile } from "./config/kinds-file.ts";
 import { builtInKinds, type Kinds } from "./domain/kinds.ts";
+import { parseRedisUrl } from "./store/redis-location.ts";
 
 /** All that an operator decides, checked and frozen: durations are milliseconds, the files of settings are read. */
 export interface Config {
@@ -131,7 +132,7 @@ type Environment = z.output<typeof environment>;
  * @throws ConfigError that lists every fault; no value is quoted, for some are secrets.
  */
 export function readConfig(variables: Record<string, string | undefined>): Config {
-  const named = Object.entries(variables).filter(([name, value]) => name.startsWith("LATCHKEY_") && value !== "");
+  const named = Object.entries(variables).filter(([name, value]) => isOurs(name) && value !== "");
   const { data: env, error } = environment.safeParse(Object.fromEntries(named));
   if (!env) throw new ConfigError("the environment", error.issues.flatMap(faultsOf));
   const store = readStore(env);
@@ -150,6 +151,11 @@ export function readConfig(variables: Record<string, string | undefined>): Confi
     logLevel: env.LATCHKEY_LOG,
     drainDelay: env.LATCHKEY_DRAIN_DELAY,
   });
+}
+
+/** Kubernetes puts variables of its own into every container beside a Service that is called `latchkey`. */
+function isOurs(name: string): boolean {
+  return name.startsWith("LATCHKEY_") && !/^LATCHKEY_(SERVICE|PORT)(_|$)/.test(name);
 }
 
 function readStore(env: Environment): StoreConfig {
@@ -175,7 +181,16 @@ function readTls(env: Environment): TlsConfig | undefined {
 
 /** SQLite's names that begin with a colon are databases in memory, which forget what was acknowledged. */
 function isStoreLocation(text: string): boolean {
-  return /^sqlite:[^:]/.test(text) || (/^rediss?:\/\/./.test(text) && URL.canParse(text));
+  return /^sqlite:[^:]/.test(text) || (/^rediss?:\/\//.test(text) && isRedisUrl(text));
+}
+
+function isRedisUrl(text: string): boolean {
+  try {
+    parseRedisUrl(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isOrigin(text: string): boolean {

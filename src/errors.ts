@@ -25,6 +25,10 @@ const CODES = {
   OWNER_BEYOND_CALLER: "PERMISSION_DENIED",
   /** A scope that the caller does not have itself. */
   SCOPE_BEYOND_CALLER: "PERMISSION_DENIED",
+  /** An audience that the caller's own token is not for. */
+  AUDIENCE_BEYOND_CALLER: "PERMISSION_DENIED",
+  /** A token of the caller's own kind that would outlive the caller's. */
+  LIFETIME_BEYOND_CALLER: "PERMISSION_DENIED",
   /** The kind may not be created by this caller. */
   KIND_NOT_ALLOWED: "PERMISSION_DENIED",
   /** A field that only an administrator may change. */
@@ -63,6 +67,8 @@ const CODES = {
   STORE_UNAVAILABLE: "UNAVAILABLE",
   /** The keys of the JWT's issuer can't be fetched. Says nothing about the JWT. */
   ISSUER_UNAVAILABLE: "UNAVAILABLE",
+  /** The token was made with a newer service key than this instance has been given. */
+  KEY_MISSING: "UNAVAILABLE",
   /** The server is shutting down. */
   SHUTTING_DOWN: "UNAVAILABLE",
   /** No such method. */
@@ -113,7 +119,7 @@ export class TokenError extends Error {
   }
 }
 
-/** An INVALID_ARGUMENT or PERMISSION_DENIED that is about one field. */
+/** An error that is about one field. */
 export function fieldError(reason: Reason, field: string, description: string): TokenError {
   return new TokenError(reason, `${field}: ${description}`, { violations: [{ field, description }] });
 }

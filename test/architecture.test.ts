@@ -54,8 +54,8 @@ const LAYERS: Record<string, { values: string[]; types: string[] }> = {
   errors: { values: [], types: [] },
 };
 
-/** The pure functions over tokens, and the system's clock, which the stores share with the domain. */
-const SHARED_WITH_STORES = ["domain/token.ts", "domain/clock.ts"];
+/** The pure functions over tokens and base62, and the system's clock, which the stores share with the domain. */
+const SHARED_WITH_STORES = ["domain/token.ts", "domain/clock.ts", "domain/base62.ts"];
 
 describe("the layers", () => {
   test("are all there, and the imports are read", () => {

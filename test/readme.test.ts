@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,15 +7,17 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { readIssuersFile } from "../src/config/issuers-file.ts";
+import { readKeysFile } from "../src/config/keys-file.ts";
 import { readKindsFile } from "../src/config/kinds-file.ts";
 import { openPage } from "./support/browser.ts";
 import { createServiceClient, startService } from "./support/service.ts";
 
-// Everything in README.md that can be run is run, as it stands there.
+// Everything in README.md and docs/files.md that can be run is run, as it stands there.
 
 const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
-const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language = "", code = ""]) => ({
+const files = readFileSync(join(root, "docs/files.md"), "utf8");
+const blocks = [...`${readme}\n${files}`.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language = "", code = ""]) => ({
   language,
   code,
 }));
@@ -161,6 +164,14 @@ test("the issuers file is one", () => {
   const { issuers, certificates } = readIssuersFile(path);
   expect(issuers.map(({ issuer }) => issuer)).toEqual(["https://login.example.com"]);
   expect(certificates).toHaveLength(1);
+});
+
+test("the keys file is one, once the secrets are in", () => {
+  const path = join(folder, "new-keys.yaml");
+  const secret = () => randomBytes(32).toString("base64");
+  writeFileSync(path, findBlock("yaml", "keys:\n").replaceAll(/<base64.*>/g, secret));
+  const { current, byVersion } = readKeysFile(path);
+  expect([current.version, ...byVersion.keys()]).toEqual([2, 2, 1]);
 });
 
 test("the table of variables is complete", () => {

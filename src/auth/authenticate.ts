@@ -18,6 +18,8 @@ export interface AuthenticatorOptions {
    * is wrong and one that is unknown. Rejects if it can't tell.
    */
   readonly verifySecret: (secret: string) => Promise<Token | undefined>;
+  /** Notes that a token was used to call. */
+  readonly noteUse: (token: Token) => void;
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;
@@ -56,7 +58,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     const token = await options.verifySecret(secret);
     if (token === undefined) throw refusal("no such token");
     const { tenant, subject, scopes } = checkToken(token, options.clock(), kind);
-    return createCaller({ credential: "token", tenant, subject, scopes, tokenId: token.id });
+    options.noteUse(token);
+    return createCaller({ credential: "token", tenant, subject, scopes, token });
   }
 
   async function authenticateJwt(jwt: string): Promise<Caller> {

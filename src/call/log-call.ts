@@ -27,11 +27,11 @@ export function logCall(log: Logger, { request, start, caller, error }: CallEntr
         tenant: caller.tenant,
         subject: caller.subject,
         credential: caller.credential,
-        tokenId: caller.tokenId,
+        tokenId: caller.token?.id,
       }),
       code: error?.code ?? "OK",
       ...(error && { reason: error.reason }),
-      ...(error?.cause !== undefined && { cause: describeCause(error.cause) }),
+      ...(error?.cause !== undefined && { cause: describeCause(error) }),
       ms: Math.round((performance.now() - start) * 100) / 100,
     },
     "call",
@@ -42,7 +42,14 @@ function isOurs(error: TokenError): boolean {
   return error.code === "INTERNAL" || error.code === "UNAVAILABLE";
 }
 
-/** An error's stack alone: the errors of clients also carry the commands that failed, with keys and passwords. */
-function describeCause(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+/**
+ * What the layers below give as a cause is fit for a log. An unknown fault is not: nobody knows what its message holds, so
+ * only its name and where it came from are told.
+ */
+function describeCause(error: TokenError): string {
+  const { cause } = error;
+  if (error.reason !== "INTERNAL") return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (!(cause instanceof Error)) return typeof cause;
+  const frames = cause.stack?.split("\n").filter((line) => /^ +at /.test(line)) ?? [];
+  return [cause.name, ...frames].join("\n");
 }

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 
+/** In the order of ASCII, so that texts of one length sort like their numbers. */
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /** `length` characters from the system's random source, each of the 62 equally likely (5.95 bits a character). */

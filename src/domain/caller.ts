@@ -11,8 +11,8 @@ export interface Caller extends Owner {
   /** As granted, without what they imply. */
   readonly scopes: ReadonlySet<string>;
   readonly permissions: ReadonlySet<Permission>;
-  /** The id of the Latchkey token that it calls with. */
-  readonly tokenId?: string | undefined;
+  /** The Latchkey token that it calls with. */
+  readonly token?: Token | undefined;
 }
 
 const NAME = /^[^\p{C}\p{Z}]+$/u;
@@ -23,7 +23,8 @@ const NAME = /^[^\p{C}\p{Z}]+$/u;
  */
 export function createCaller(caller: Omit<Caller, "scopes" | "permissions"> & { scopes: Iterable<string> }): Caller {
   if (!isName(caller.tenant, 128) || !isName(caller.subject, 256)) {
-    throw new TokenError("CREDENTIALS_INVALID", "the credentials are not valid");
+    const cause = "tenant or subject is no name that a token can have";
+    throw new TokenError("CREDENTIALS_INVALID", "the credentials are not valid", { cause });
   }
   const scopes = new Set(caller.scopes);
   return { ...caller, scopes, permissions: permissionsOf(scopes) };

@@ -42,16 +42,19 @@ export async function introspect(context: Context, caller: Caller, question: Que
   return use(context, caller, question, await context.store.find(id));
 }
 
-/** The same for many, with one look into the store. Answers in the order of the questions. */
+/** The same for many, with one look into the store, until `signal` aborts. Answers in the order of the questions. */
 export async function introspectAll(
   context: Context,
   caller: Caller,
   questions: readonly Question[],
+  signal: AbortSignal,
 ): Promise<Verdict[]> {
   const ids = questions.map((question) => idOfSecret(question.secret));
   const found = await context.store.findMany(ids.filter((id) => id !== undefined));
   const verdicts: Verdict[] = [];
   for (const [index, question] of questions.entries()) {
+    // Nobody waits for the rest: it must not cost uses.
+    signal.throwIfAborted();
     verdicts.push(
       ids[index] === undefined
         ? { active: false, reason: "MALFORMED" }

@@ -1,8 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { fieldError, TokenError } from "../errors.ts";
-import { type Caller, hasScope, nameOf, resolveOwner } from "./caller.ts";
+import { type Caller, nameOf, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
+import { boundExpireTime, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
 import { labelTaken, tokenNotFound } from "./refusals.ts";
@@ -33,12 +34,13 @@ export interface IssuedToken {
 
 /** Makes a token as its kind allows, with no more than the caller has. Nothing is stored if any rule is broken. */
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
-  const kind = requireKind(context, caller, wish.kind);
+  const kind = requireKind(context.kinds, caller, wish.kind);
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
   requireScopes(caller, wish.scopes);
+  requireAudiences(caller, wish.audiences);
   requireLabel(kind.uniqueLabels, wish.label);
   const now = context.clock();
-  const expireTime = resolveExpireTime(kind, wish.lifetime, now);
+  const expireTime = boundExpireTime(caller, kind, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now));
   const minted = mintSecret(kind.prefix, context.store.shardTag(owner));
   const token: Token = {
     ...owner,
@@ -66,27 +68,6 @@ export async function issueToken(context: Context, caller: Caller, wish: NewToke
   };
   await insert(context, kind, token);
   return { token, secret: minted.secret };
-}
-
-function requireKind(context: Context, caller: Caller, name: string): Kind {
-  const kind = context.kinds.get(name);
-  if (!kind) throw fieldError("KIND_UNKNOWN", "kind", `none of ${[...context.kinds.keys()].join(", ")}`);
-  if (!caller.permissions.has("latchkey:admin") && !kind.creators.includes(caller.credential)) {
-    throw fieldError(
-      "KIND_NOT_ALLOWED",
-      "kind",
-      `tokens of kind ${name} are made by administrators or other credentials`,
-    );
-  }
-  return kind;
-}
-
-function requireScopes(caller: Caller, scopes: readonly string[]): void {
-  for (const [index, scope] of scopes.entries()) {
-    if (!hasScope(caller, scope)) {
-      throw fieldError("SCOPE_BEYOND_CALLER", `scopes[${index}]`, `you can't grant ${scope}, for you don't have it`);
-    }
-  }
 }
 
 /** @throws LABEL_REQUIRED if the label has to be unique and is blank. */

@@ -23,6 +23,8 @@ export interface DerivedKey {
 export interface KeyRing {
   readonly current: DerivedKey;
   readonly byVersion: ReadonlyMap<number, DerivedKey>;
+  /** The highest version. */
+  readonly newest: number;
 }
 
 /** @param keys the current one first, then the retiring ones. */
@@ -31,6 +33,7 @@ export function createKeyRing(keys: readonly [ServiceKey, ...ServiceKey[]]): Key
   return {
     current: derived[0] as DerivedKey,
     byVersion: new Map(derived.map((key) => [key.version, key])),
+    newest: Math.max(...derived.map((key) => key.version)),
   };
 }
 

@@ -26,8 +26,15 @@ export interface LastUse {
 export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   const noted = new Map<string, { token: Token; time: number }>();
   const timer = setInterval(flush, FLUSH_INTERVAL).unref();
+  let flushed = Promise.resolve();
 
-  async function flush(): Promise<void> {
+  /** One after the other, so that who waits for the last has waited for all. */
+  function flush(): Promise<void> {
+    flushed = flushed.then(write);
+    return flushed;
+  }
+
+  async function write(): Promise<void> {
     const uses = [...noted.values()];
     noted.clear();
     for (let start = 0; start < uses.length; start += CHUNK) {

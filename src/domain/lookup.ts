@@ -1,8 +1,9 @@
+import { TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { tokenNotFound } from "./refusals.ts";
 import { idOfSecret, isId, matchesSecret } from "./secret.ts";
-import { isPurged, statusOf, type Token } from "./token.ts";
+import { isPurged, type Token } from "./token.ts";
 
 /** How a request names a token. */
 export type TokenHandle = { readonly id: string } | { readonly secret: string };
@@ -26,15 +27,16 @@ export async function findBySecret(context: Context, secret: string): Promise<To
   return belongsTo(context, token, secret) ? token : undefined;
 }
 
-/** The same for a secret with which somebody calls Latchkey itself, which is a use of the token. */
-export async function findCallerToken(context: Context, secret: string): Promise<Token | undefined> {
-  const token = await findBySecret(context, secret);
-  if (token && statusOf(token, context.clock()) === "ACTIVE") context.lastUse.note(token);
-  return token;
-}
-
-/** Whether the secret is that of the token, and the token is not past its retention. */
+/**
+ * Whether the secret is that of the token, and the token is not past its retention.
+ *
+ * @throws KEY_MISSING if the token was made with a newer key than this instance has: while keys are being changed, "no" would
+ * be a guess. A key that is older than ours and gone was taken away on purpose, and its tokens with it.
+ */
 export function belongsTo(context: Context, token: Token | undefined, secret: string): token is Token {
+  if (token?.digests.some(({ keyVersion }) => keyVersion > context.keys.newest)) {
+    throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
+  }
   return matchesSecret(context.keys, token, secret) && token !== undefined && !isPurged(token, context.clock());
 }
 

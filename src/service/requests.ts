@@ -88,14 +88,18 @@ function toPeriod(
   return { after: timestampToMs(`${field}_after`, after), before: timestampToMs(`${field}_before`, before) };
 }
 
+const CHANGEABLE = ["label", "expire_time", "scopes", "claims"];
+
 /**
  * What an UpdateRequest changes: the fields of its mask.
  *
- * @throws INVALID_REQUEST if it names none.
+ * @throws INVALID_REQUEST if it names none, or a part of one, which the rule in the proto lets pass.
  */
 export function toChanges(request: UpdateRequest): TokenChanges {
   const named = new Set(request.updateMask?.paths);
-  if (named.size === 0) throw fieldError("INVALID_REQUEST", "update_mask", "must name a field to change");
+  if (named.size === 0 || !named.isSubsetOf(new Set(CHANGEABLE))) {
+    throw fieldError("INVALID_REQUEST", "update_mask", `must name fields to change: ${CHANGEABLE.join(", ")}`);
+  }
   return {
     ...(named.has("label") && { label: request.label }),
     ...(named.has("expire_time") && { expireTime: timestampToMs("expire_time", request.expireTime) }),

@@ -62,8 +62,8 @@ export function createTokenService(context: Context): Handlers {
       return toVerdictMessage(await introspect(context, caller, request));
     },
 
-    async batchIntrospect(caller, request) {
-      const verdicts = await introspectAll(context, caller, request.requests);
+    async batchIntrospect(caller, request, signal) {
+      const verdicts = await introspectAll(context, caller, request.requests, signal);
       return { responses: verdicts.map(toVerdictMessage) };
     },
   };

@@ -173,15 +173,14 @@ class RedisStore implements TokenStore {
       const chosen = chooseTokens(known.values(), select);
       const tokens = chosen.slice(0, REMOVE_BATCH);
       if (tokens.length === 0) return removed;
-      const unchanged = tokens.filter((token) => token.holdsLabel);
-      const removal = { tag, owner, tokens, unchanged, sets: [index] };
+      const removal = { tag, owner, tokens, unchanged: tokens, sets: [index] };
       const count = await this.#writer.use((client) => removeTokens(client, removal));
       removed += count ?? 0;
       if (count !== undefined && chosen.length === tokens.length) return removed;
       if (count !== undefined) plan = 0;
       else if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
-      // A label may be another one by now. All else that a removal goes by shows in the index.
-      for (const [member, token] of known) if (token.holdsLabel) known.delete(member);
+      // What was chosen has changed: nothing that was read counts any more.
+      if (count === undefined) known = new Map();
     }
     throw contended();
   }

@@ -1,13 +1,13 @@
 import { createHmac, createSecretKey } from "node:crypto";
+import { encodeBase62 } from "../domain/base62.ts";
 import type { Owner } from "../domain/token.ts";
 
 const SHARDS = 4096;
 const TAG_LENGTH = 3;
-/** In the order of ASCII, so that tags sort like their numbers. */
-const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /** All tags, in their order. */
-export const SHARD_TAGS: readonly string[] = Array.from({ length: SHARDS }, (_, shard) => tagOf(shard));
+export const SHARD_TAGS: readonly string[] = Array.from({ length: SHARDS }, (_, shard) =>
+  encodeBase62(shard, TAG_LENGTH),
+);
 
 /** How long a store's shard key is, in bytes. */
 export const SHARD_KEY_LENGTH = 32;
@@ -33,10 +33,4 @@ export function tagIn(id: string): string {
 /** What of an id is not its shard tag. */
 export function restOf(id: string): string {
   return id.slice(TAG_LENGTH);
-}
-
-function tagOf(shard: number): string {
-  let tag = "";
-  for (let rest = shard; tag.length < TAG_LENGTH; rest = Math.floor(rest / 62)) tag = BASE62.charAt(rest % 62) + tag;
-  return tag;
 }

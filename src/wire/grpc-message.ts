@@ -9,6 +9,6 @@ export function readableMessage(headers: Headers): Headers {
 }
 
 /** Percent-encodes all bytes but printable ASCII, and the percent sign itself. */
-export function encodeGrpcMessage(message: string): string {
+function encodeGrpcMessage(message: string): string {
   return message.toWellFormed().replace(/[^ -$&-~]+/g, encodeURIComponent);
 }

@@ -31,7 +31,7 @@ export function createRoute({ methods, readiness, corsOrigins, limits, endings, 
     if (!handler) return refuseUnknownPath(request, response);
     // Connect would take GET for methods without side effects. There are none: secrets must not get into URLs.
     if (request.method !== "POST") return refuseMethod(response, "POST");
-    return serveMethod(handler, request, response, limits, endings);
+    return serveMethod(handler, request, response, { limits, endings, log });
   };
 
   return (request, response) => {

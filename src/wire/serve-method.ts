@@ -1,6 +1,7 @@
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Logger } from "pino";
 import { raceAbort } from "../call/race-abort.ts";
 import { TokenError } from "../errors.ts";
 import { originKey } from "./connect.ts";
@@ -20,6 +21,12 @@ export interface Endings {
   readonly shutdown: AbortSignal;
 }
 
+export interface ServeOptions {
+  readonly limits: Limits;
+  readonly endings: Endings;
+  readonly log: Logger;
+}
+
 type Body = AsyncIterable<Uint8Array>;
 
 /**
@@ -30,13 +37,12 @@ export async function serveMethod(
   handler: UniversalHandler,
   request: WireRequest,
   response: WireResponse,
-  limits: Limits,
-  endings: Endings,
+  { limits, endings, log }: ServeOptions,
 ): Promise<void> {
   const unary = handler.method.methodKind === "unary";
   const signal = limitCall(response, unary ? unaryTimeout(request, limits) : limits.streamTimeout, endings.shutdown);
   const body = unary
-    ? unaryBody(handler, request, limits, signal)
+    ? unaryBody(handler, request, { limits, log }, signal)
     : streamBody(request, AbortSignal.any([signal, endings.draining]));
   const answer = await handler(toUniversal(request, body, signal));
   await universalResponseToNodeResponse({ ...answer, body: polishTrailer(answer) }, response);
@@ -48,7 +54,12 @@ function unaryTimeout(request: WireRequest, limits: Limits): number {
 }
 
 /** Whatever is wrong with the request is thrown out of the body, so that Connect answers it in the caller's protocol. */
-async function* unaryBody(handler: UniversalHandler, request: WireRequest, limits: Limits, signal: AbortSignal): Body {
+async function* unaryBody(
+  handler: UniversalHandler,
+  request: WireRequest,
+  { limits, log }: Pick<ServeOptions, "limits" | "log">,
+  signal: AbortSignal,
+): Body {
   const codec = codecOf(request.headers["content-type"]);
   if (!codec) return;
   try {
@@ -58,6 +69,9 @@ async function* unaryBody(handler: UniversalHandler, request: WireRequest, limit
     const { method } = handler;
     yield await readUnaryBody(request, method.input, codec, messageBytes(limits, method), signal);
   } catch (error) {
+    // The pipeline, which logs calls, never gets to see this one.
+    const reason = error instanceof TokenError ? error.reason : "INTERNAL";
+    log.info({ method: handler.method.name, address: socketOf(request)?.remoteAddress, reason }, "request refused");
     throw toConnectError(error);
   }
 }

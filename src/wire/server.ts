@@ -74,7 +74,7 @@ async function drain(
   if (drainDelay > 0) await delay(drainDelay);
   const closed = port.close();
   if (await settlesWithin(closed, drainTimeout)) return;
-  shutdown.abort(new TokenError("SHUTTING_DOWN", "the server is shutting down"));
+  shutdown.abort(new TokenError("SHUTTING_DOWN", "the server is shutting down", { retryDelay: 1000 }));
   if (await settlesWithin(closed, LAST_WORDS_MS)) return;
   port.destroy();
   await closed;

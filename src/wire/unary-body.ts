@@ -69,7 +69,7 @@ function checkBinary(type: DescMessage, message: Uint8Array): void {
 
 function checkJson(type: DescMessage, message: Uint8Array): void {
   try {
-    fromJsonString(type, new TextDecoder("utf-8", { fatal: true }).decode(message), { ignoreUnknownFields: true });
+    fromJsonString(type, new TextDecoder("utf-8", { fatal: true }).decode(message));
   } catch (error) {
     throw explainJson(type, error);
   }
@@ -78,6 +78,8 @@ function checkJson(type: DescMessage, message: Uint8Array): void {
 /** Names the field, but not its value: the decoder's own message would repeat it, and it may be a secret. */
 function explainJson(type: DescMessage, error: unknown): TokenError {
   const cause = error instanceof Error ? error.cause : undefined;
+  const [, unknown] = /key "(\w{1,40})" is unknown$/.exec(error instanceof Error ? error.message : "") ?? [];
+  if (unknown !== undefined) return fieldError("INVALID_REQUEST", unknown, "there is no such field");
   if (!isFieldError(cause)) return unreadable(`the message is not the JSON of a ${type.typeName}`);
   return fieldError("INVALID_REQUEST", cause.field().name, "the value can't be read");
 }

@@ -38,6 +38,30 @@ onEachStore((world) => {
     await expectNothingMade({ tenant });
   });
 
+  test("a personal token can't make one that outlives it, or that is good where it is not", async () => {
+    const wish = {
+      tenant,
+      subject: "ada",
+      kind: "personal",
+      scopes: ["latchkey:self"],
+      audiences: ["latchkey", "orders"],
+    };
+    const { secret, expireTime } = await world.issue(wish);
+    const ada = world.connect(secret);
+    const audiences = ["orders"];
+    const permanent = { case: "permanent", value: true } as const;
+    expect(await refusalOf(ada.create({ kind: "personal", audiences, lifetime: permanent }))).toBe(
+      "PermissionDenied LIFETIME_BEYOND_CALLER",
+    );
+    for (const wider of [[], ["billing"], ["orders", "billing"]]) {
+      expect(await refusalOf(ada.create({ kind: "personal", audiences: wider }))).toBe(
+        "PermissionDenied AUDIENCE_BEYOND_CALLER",
+      );
+    }
+    const made = await ada.create({ kind: "personal", audiences });
+    expect(made.token?.expireTime).toEqual(expireTime);
+  });
+
   test.each([
     ["the root's power", { scopes: ["latchkey:root"] }, "PermissionDenied SCOPE_BEYOND_CALLER"],
     ["a reserved scope without a meaning", { scopes: ["latchkey:any"] }, "PermissionDenied SCOPE_BEYOND_CALLER"],

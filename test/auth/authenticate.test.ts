@@ -17,6 +17,7 @@ function authenticatorOf(tokens: Record<string, Token>, changes: Partial<Authent
   return createAuthenticator({
     rootDigest: digestRootToken(ROOT),
     verifySecret: async (secret) => tokens[secret],
+    noteUse: () => undefined,
     issuers: [],
     kinds,
     certificates: () => ({ tenant: "acme", subject: "billing", scopes: ["latchkey:introspect"] }),
@@ -63,8 +64,17 @@ describe("a Latchkey token", () => {
     subject: "alice",
     scopes: new Set(["latchkey:self", "photos:read"]),
     permissions: new Set(["latchkey:self"]),
-    tokenId: "0000000000000000abc",
+    token: expect.objectContaining({ id: "0000000000000000abc" }),
   };
+
+  test("is used by a call that it is good for, and by no other", async () => {
+    const noteUse = vi.fn();
+    const tokens = { good: tokenOf(), once: tokenOf({ usesLeft: 1 }) };
+    await authenticatorOf(tokens, { noteUse })(bearer("good"), peer);
+    expect(noteUse.mock.calls).toMatchObject([[{ id: "0000000000000000abc" }]]);
+    await expectInvalid(authenticatorOf(tokens, { noteUse }), bearer("once"));
+    expect(noteUse).toHaveBeenCalledTimes(1);
+  });
 
   test("speaks for its owner, with its scopes", async () => {
     expect(await authenticate(bearer("good"), peer)).toEqual(alice);

@@ -161,13 +161,23 @@ describe("a bad value refuses to start, with one line that says what is wrong an
       [`${name} names a file that can't be read (ENOENT)`, "/nowhere/at.all"],
       [`${name} names a file that can't be read (EISDIR)`, "/"],
     ]),
-    ...["LATCHKEY_ROOTTOKEN", "LATCHKEY_", "LATCHKEY_PORT", "LATCHKEY_constructor"].map((name) => [
+    ...["LATCHKEY_ROOTTOKEN", "LATCHKEY_", "LATCHKEY_PORTS", "LATCHKEY_constructor"].map((name) => [
       `${name} is not a variable of Latchkey`,
       "q".repeat(40),
     ]),
   ] as [string, string][])("%s: %j", (fault, value) => {
     const name = fault.split(" ", 1)[0] ?? "";
     expect(errorOf(() => readConfig({ [name]: value })).faults).toEqual([fault]);
+  });
+
+  test("what Kubernetes sets beside a Service called latchkey is none of it", () => {
+    const names = [
+      "LATCHKEY_SERVICE_HOST",
+      "LATCHKEY_SERVICE_PORT_GRPC",
+      "LATCHKEY_PORT",
+      "LATCHKEY_PORT_8080_TCP_ADDR",
+    ];
+    expect(readConfig(Object.fromEntries(names.map((name) => [name, "10.0.0.1"])))).toEqual(readConfig({}));
   });
 
   test.each(["", "not a certificate", "BEGIN CERTIFICATE"])(

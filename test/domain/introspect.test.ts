@@ -1,10 +1,24 @@
 import { describe, expect, test } from "vitest";
-import { introspect, introspectAll } from "../../src/domain/introspect.ts";
+import type { Context } from "../../src/domain/context.ts";
+import { introspect, introspectAll, type Question } from "../../src/domain/introspect.ts";
 import { kindTable } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { mintSecret } from "../../src/domain/secret.ts";
 import { setActive } from "../../src/domain/set-active.ts";
-import { admin, ask, DAY, foreignAdmin, HOUR, keyRing, kindOf, NOW, openWorld, root, service } from "./world.ts";
+import {
+  admin,
+  ask,
+  DAY,
+  foreignAdmin,
+  HOUR,
+  keyRing,
+  kindOf,
+  NOW,
+  openWorld,
+  refusal,
+  root,
+  service,
+} from "./world.ts";
 
 const inactive = (reason: string) => ({ active: false, reason });
 
@@ -37,6 +51,12 @@ describe("a presented secret is good", () => {
     const { secret } = await issue();
     expect(await introspect({ ...context, keys: keyRing(2, 1) }, service, ask(secret))).toMatchObject({ active: true });
     expect(await introspect({ ...context, keys: keyRing(2) }, service, ask(secret))).toEqual(inactive("UNKNOWN"));
+  });
+
+  test("is not said of a token of a newer key, which this instance has not been given yet", async () => {
+    const { context, issue } = await openWorld();
+    const { secret } = await issue({}, root, { ...context, keys: keyRing(2, 1) });
+    await expect(introspect(context, service, ask(secret))).rejects.toMatchObject(refusal("KEY_MISSING"));
   });
 });
 
@@ -205,12 +225,23 @@ describe("limited uses", () => {
 });
 
 describe("several questions at once", () => {
+  const askAll = (context: Context, questions: Question[], signal = new AbortController().signal) =>
+    introspectAll(context, service, questions, signal);
+
+  test("cost no use when nobody waits for the answer any more", async () => {
+    const { context, issue } = await openWorld();
+    const { secret } = await issue({ maxUses: 1 });
+    const reason = new Error("left");
+    await expect(askAll(context, [ask(secret)], AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(await introspect(context, service, ask(secret))).toMatchObject({ active: true });
+  });
+
   test("are answered in their order, each by itself", async () => {
     const { context, issue } = await openWorld();
     const first = await issue({ scopes: ["a"] });
     const second = await issue({ inactive: true });
     const unknown = mintSecret("lk_pat", "abc").secret;
-    const verdicts = await introspectAll(context, service, [
+    const verdicts = await askAll(context, [
       ask("junk"),
       ask(second.secret),
       ask(unknown),
@@ -231,7 +262,7 @@ describe("several questions at once", () => {
   test("count two uses, if they hold the same secret twice", async () => {
     const { context, issue } = await openWorld();
     const { secret } = await issue({ maxUses: 2 });
-    expect(await introspectAll(context, service, [ask(secret), ask(secret), ask(secret)])).toMatchObject([
+    expect(await askAll(context, [ask(secret), ask(secret), ask(secret)])).toMatchObject([
       { active: true, token: { usesLeft: 1 } },
       { active: true, token: { usesLeft: 0 } },
       inactive("EXHAUSTED"),
@@ -240,6 +271,6 @@ describe("several questions at once", () => {
 
   test("may all be junk", async () => {
     const { context } = await openWorld();
-    expect(await introspectAll(context, service, [ask("a"), ask("b")])).toEqual(Array(2).fill(inactive("MALFORMED")));
+    expect(await askAll(context, [ask("a"), ask("b")])).toEqual(Array(2).fill(inactive("MALFORMED")));
   });
 });

@@ -23,7 +23,7 @@ export const DAY = 24 * HOUR;
 export interface World {
   readonly context: Context;
   pass(span: number): void;
-  issue(wish?: Partial<NewToken>, caller?: Caller): Promise<IssuedToken>;
+  issue(wish?: Partial<NewToken>, caller?: Caller, by?: Context): Promise<IssuedToken>;
 }
 
 export async function openWorld(...kinds: Kind[]): Promise<World> {
@@ -44,7 +44,7 @@ export async function openWorld(...kinds: Kind[]): Promise<World> {
     pass(span) {
       now += span;
     },
-    issue: (wish = {}, caller = root) => issueToken(context, caller, newToken(wish)),
+    issue: (wish = {}, caller = root, by = context) => issueToken(by, caller, newToken(wish)),
   };
 }
 

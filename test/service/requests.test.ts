@@ -179,10 +179,11 @@ describe("an UpdateRequest", () => {
     expect(toChanges(create(UpdateRequestSchema, { ...all, updateMask: { paths } }))).toStrictEqual(expected);
   });
 
-  test("is refused if its mask names nothing, or if it has none", () => {
-    for (const mask of [{ updateMask: { paths: [] } }, {}]) {
+  test("is refused if its mask names nothing, or a part of a field, or if it has none", () => {
+    const parts = ["claims.team", "label.x"].map((path) => ({ updateMask: { paths: ["label", path] } }));
+    for (const mask of [{ updateMask: { paths: [] } }, {}, ...parts]) {
       expect(thrownBy(() => toChanges(create(UpdateRequestSchema, { ...all, ...mask })))).toMatchObject(
-        refusal("INVALID_REQUEST", "update_mask: must name a field to change"),
+        refusal("INVALID_REQUEST", "update_mask: must name fields to change: label, expire_time, scopes, claims"),
       );
     }
   });

@@ -52,7 +52,8 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
   label: string;
 
   /**
-   * How long the token lives. Default: the default of its kind.
+   * How long the token lives. Default: the default of its kind. A `latchkey:self` caller that calls with a Latchkey token of
+   * the same kind can't ask for a token that outlives it; the default is cut to that.
    *
    * @generated from oneof latchkey.v1.CreateRequest.lifetime
    */
@@ -91,7 +92,8 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
   scopes: string[];
 
   /**
-   * Where the token may be used. Empty means anywhere.
+   * Where the token may be used. Empty means anywhere. A `latchkey:self` caller whose own token is bound to audiences must
+   * name some of these.
    *
    * @generated from field: repeated string audiences = 9;
    */
@@ -881,13 +883,15 @@ export const InactiveReasonSchema: GenEnum<InactiveReason> = /*@__PURE__*/
  *
  * Every call is authenticated (header `authorization`) except where a method says otherwise. What a caller may do follows
  * from its scopes: `latchkey:self` reaches the caller's own tokens, `latchkey:introspect` introspects in its tenant,
- * `latchkey:admin` reaches all tokens of its tenant, `latchkey:root` all tokens. A `latchkey:self` caller sees and touches
+ * `latchkey:admin` reaches all tokens of its tenant, `latchkey:root` all tokens. The root token speaks for the tenant `default`. A `latchkey:self` caller sees and touches
  * only tokens whose scopes are within its own.
  *
  * An error carries one google.rpc.ErrorInfo (domain `latchkey`) whose reason is stable, and for bad input a
- * google.rpc.BadRequest that names the fields (AIP-193). Every method may answer UNAUTHENTICATED, PERMISSION_DENIED,
- * INVALID_ARGUMENT (INVALID_REQUEST) and UNAVAILABLE (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE; try again after the RetryInfo's
- * delay).
+ * google.rpc.BadRequest that names the fields (AIP-193). Every method may answer UNAUTHENTICATED (CREDENTIALS_MISSING,
+ * CREDENTIALS_INVALID), PERMISSION_DENIED (PERMISSION_DENIED), INVALID_ARGUMENT (INVALID_REQUEST), RESOURCE_EXHAUSTED
+ * (MESSAGE_TOO_LARGE), UNIMPLEMENTED (COMPRESSION_UNSUPPORTED), DEADLINE_EXCEEDED, CANCELLED, INTERNAL, and UNAVAILABLE
+ * (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE, KEY_MISSING, SHUTTING_DOWN: try again after the RetryInfo's delay).
+ *
  * A token out of the caller's reach answers the same NOT_FOUND as one that does not exist.
  *
  * @generated from service latchkey.v1.TokenService
@@ -897,7 +901,8 @@ export const TokenService: GenService<{
    * Makes a token and answers its secret, for the only time.
    *
    * Errors: INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, USES_INVALID,
-   * CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, SCOPE_BEYOND_CALLER, OWNER_BEYOND_CALLER),
+   * LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER,
+   * AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER),
    * ALREADY_EXISTS (LABEL_TAKEN), RESOURCE_EXHAUSTED (CAP_REACHED).
    *
    * @generated from rpc latchkey.v1.TokenService.Create
@@ -936,7 +941,8 @@ export const TokenService: GenService<{
    * Changes a token's label, expiry, scopes (only fewer) or claims.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), ABORTED (ETAG_MISMATCH, CONFLICT), ALREADY_EXISTS (LABEL_TAKEN),
-   * INVALID_ARGUMENT (SCOPE_WIDENED, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, CLAIMS_INVALID).
+   * PERMISSION_DENIED (FIELD_NOT_ALLOWED), INVALID_ARGUMENT (SCOPE_WIDENED, LABEL_REQUIRED, LIFETIME_INVALID,
+   * LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, KIND_UNKNOWN, CLAIMS_INVALID).
    *
    * @generated from rpc latchkey.v1.TokenService.Update
    */
@@ -946,7 +952,8 @@ export const TokenService: GenService<{
     output: typeof UpdateResponseSchema;
   },
   /**
-   * Switches a token off or on again. Setting what is already set succeeds.
+   * Switches a token off or on again. Setting what is already set succeeds. Whoever reaches the token turns it either way: to
+   * take a token from its owner for good, delete it.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), ABORTED (CONFLICT).
    *
@@ -985,6 +992,8 @@ export const TokenService: GenService<{
   /**
    * Tells whether a presented secret is good for what is asked, and counts one use of a limited-use token.
    * A bad secret is an answer (`active` = false with a reason), never an error.
+   *
+   * Errors: ABORTED (CONFLICT), when very many use the same limited-use token at once.
    *
    * @generated from rpc latchkey.v1.TokenService.Introspect
    */

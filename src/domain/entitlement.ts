@@ -1,0 +1,66 @@
+import { fieldError } from "../errors.ts";
+import { type Caller, hasScope } from "./caller.ts";
+import type { Kind, Kinds } from "./kinds.ts";
+import type { Lifetime } from "./lifetime.ts";
+
+// What a caller may ask for in a new token: never more than it has itself. Administrators are bound by the kind alone.
+
+/** @throws KIND_UNKNOWN, KIND_NOT_ALLOWED */
+export function requireKind(kinds: Kinds, caller: Caller, name: string): Kind {
+  const kind = kinds.get(name);
+  if (!kind) throw fieldError("KIND_UNKNOWN", "kind", `none of ${[...kinds.keys()].join(", ")}`);
+  if (!administers(caller) && !kind.creators.includes(caller.credential)) {
+    throw fieldError(
+      "KIND_NOT_ALLOWED",
+      "kind",
+      `tokens of kind ${name} are made by administrators or other credentials`,
+    );
+  }
+  return kind;
+}
+
+/** @throws SCOPE_BEYOND_CALLER */
+export function requireScopes(caller: Caller, scopes: readonly string[]): void {
+  for (const [index, scope] of scopes.entries()) {
+    if (!hasScope(caller, scope)) {
+      throw fieldError("SCOPE_BEYOND_CALLER", `scopes[${index}]`, `you can't grant ${scope}, for you don't have it`);
+    }
+  }
+}
+
+/**
+ * A token that is bound to audiences makes only tokens that are bound to the same or fewer.
+ *
+ * @throws AUDIENCE_BEYOND_CALLER
+ */
+export function requireAudiences(caller: Caller, audiences: readonly string[]): void {
+  const own = caller.token?.audiences ?? [];
+  if (administers(caller) || own.length === 0) return;
+  if (audiences.length === 0 || !audiences.every((audience) => own.includes(audience))) {
+    throw fieldError("AUDIENCE_BEYOND_CALLER", "audiences", `must be among your own token's: ${own.join(", ")}`);
+  }
+}
+
+/**
+ * A token makes no token of its own kind that outlives it: it could renew itself for ever. What other kinds it may make,
+ * and how long these live, is for the kinds to say: that a session makes a personal token is the rule, not the exception.
+ *
+ * @returns the expiry, cut to the caller's where none was asked for
+ * @throws LIFETIME_BEYOND_CALLER
+ */
+export function boundExpireTime(
+  caller: Caller,
+  kind: Kind,
+  lifetime: Lifetime,
+  expireTime: number | undefined,
+): number | undefined {
+  const end = caller.token?.kind === kind.name && !administers(caller) ? caller.token.expireTime : undefined;
+  if (end === undefined || (expireTime !== undefined && expireTime <= end)) return expireTime;
+  if (lifetime.type === "default") return end;
+  const field = { ttl: "ttl", until: "expire_time", permanent: "permanent" }[lifetime.type];
+  throw fieldError("LIFETIME_BEYOND_CALLER", field, `tokens of your own token's kind can't outlive it`);
+}
+
+function administers(caller: Caller): boolean {
+  return caller.permissions.has("latchkey:admin");
+}
