@@ -136,7 +136,7 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
     );
     vi.restoreAllMocks();
     syncBuiltinESMExports();
-    expect(logged).toContain("TypeError: a fault inside");
+    expect(logged).toMatch(/"cause":"TypeError\\n +at /);
     expect(JSON.stringify(witness.places)).not.toContain("a fault inside");
     expectSilence();
   });
