@@ -1,17 +1,15 @@
-import type { DescMethod, DescMethodUnary } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Call, CallRequest } from "../call/call.ts";
-import { TokenError } from "../errors.ts";
-import { toConnectError } from "./error-details.ts";
 import { createHealth } from "./health.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import type { Readiness } from "./readiness.ts";
 import { addReflection } from "./reflection.ts";
 import { describePeer, readMetadata } from "./request.ts";
+import { runCall, unaryMethods } from "./run-call.ts";
 
 /** The methods that the server has, by path: `/latchkey.v1.TokenService/Create` and so on. */
 export type Methods = ReadonlyMap<string, UniversalHandler>;
@@ -32,7 +30,7 @@ export function createMethods(call: Call, readiness: Readiness, limits: Limits, 
     // A person who reads JSON should see `"active": false` and an empty list, and not nothing.
     jsonOptions: { alwaysEmitImplicit: true },
   });
-  for (const method of TokenService.methods.filter(isUnary)) {
+  for (const method of unaryMethods) {
     const handle = (message: CallRequest["message"], { signal, values }: HandlerContext) =>
       runCall(call, { method, message, signal, ...values.get(originKey) }, log);
     router.rpc(method, handle, { readMaxBytes: messageBytes(limits, method) });
@@ -40,19 +38,4 @@ export function createMethods(call: Call, readiness: Readiness, limits: Limits, 
   router.service(Health, createHealth(readiness));
   addReflection(router, [TokenService, Health]);
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-}
-
-function isUnary(method: DescMethod): method is DescMethodUnary {
-  return method.methodKind === "unary";
-}
-
-async function runCall(call: Call, request: CallRequest, log: Logger) {
-  try {
-    return await call(request);
-  } catch (error) {
-    // Its message stays out of the log as well as out of the answer: nobody knows what it holds.
-    if (!(error instanceof TokenError))
-      log.error({ method: request.method.name, error: String(Object(error).name) }, "call broke its promise");
-    throw toConnectError(error);
-  }
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingHttpHeaders } from "node:http";
 import { TokenError } from "../errors.ts";
+import type { Limits } from "./limits.ts";
 
 const GRPC_UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -12,6 +13,11 @@ export function readTimeout(headers: IncomingHttpHeaders): number | undefined {
   const [grpc, connect] = TIMEOUT_HEADERS.map((name) => headers[name]);
   if (grpc !== undefined) return parseGrpcTimeout(String(grpc));
   return connect === undefined ? undefined : parseConnectTimeout(String(connect));
+}
+
+/** How many milliseconds a unary call gets whose client waits for `asked`, as of `readTimeout`. */
+export function unaryTimeout(asked: number | undefined, { defaultTimeout, maxTimeout }: Limits): number {
+  return asked === undefined || Number.isNaN(asked) ? defaultTimeout : Math.min(asked, maxTimeout);
 }
 
 function parseGrpcTimeout(text: string): number {

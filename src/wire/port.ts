@@ -7,6 +7,7 @@ import type { Limits } from "./limits.ts";
 import { detectProtocol } from "./preface.ts";
 import type { Route, WireRequest, WireResponse } from "./request.ts";
 import { presentsBadCertificate, type Tls } from "./tls.ts";
+import type { UnaryLane } from "./unary-lane.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in the clear or over TLS. */
 export interface Port {
@@ -21,6 +22,7 @@ export interface PortOptions {
   readonly tls: Tls | undefined;
   readonly limits: Limits;
   readonly route: Route;
+  readonly takeUnary: UnaryLane;
   readonly log: Logger;
 }
 
@@ -28,11 +30,11 @@ export interface PortOptions {
  * The HTTP/1.1 server is the one that listens, because only a server that listens keeps its time-outs. But a connection
  * gets to it, or to the HTTP/2 server, only when it is known which of the two it is for.
  */
-export function createPort({ tls, limits, route, log }: PortOptions): Port {
+export function createPort({ tls, limits, route, takeUnary, log }: PortOptions): Port {
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const http1 = createHttp1Server(tls, limits, route);
-  const http2 = createHttp2Server(limits, route);
+  const http2 = createHttp2Server(limits, route, takeUnary);
   http1.maxConnections = limits.maxConnections;
 
   const connected = tls ? "secureConnection" : "connection";

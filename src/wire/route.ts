@@ -4,6 +4,7 @@ import type { Methods } from "./connect.ts";
 import { createCors } from "./cors.ts";
 import { createHttpEndpoints, refuseMethod, serveEndpoint } from "./http-endpoints.ts";
 import type { Limits } from "./limits.ts";
+import { protectiveHeaders } from "./protection.ts";
 import type { Readiness } from "./readiness.ts";
 import type { Route, WireRequest, WireResponse } from "./request.ts";
 import { type Endings, serveMethod } from "./serve-method.ts";
@@ -54,10 +55,8 @@ function pathOf(request: WireRequest): string {
   return path;
 }
 
-/** Answers carry secrets: nobody may keep them, or guess at what type they are. */
 function protect(response: WireResponse): void {
-  response.setHeader("cache-control", "no-store");
-  response.setHeader("x-content-type-options", "nosniff");
+  for (const [name, value] of Object.entries(protectiveHeaders)) response.setHeader(name, value);
 }
 
 /**

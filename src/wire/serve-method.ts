@@ -5,11 +5,12 @@ import type { Logger } from "pino";
 import { raceAbort } from "../call/race-abort.ts";
 import { TokenError } from "../errors.ts";
 import { originKey } from "./connect.ts";
+import { ENCODING_HEADERS, isUncompressed } from "./content-encoding.ts";
 import { codecOf, protocolOf } from "./content-type.ts";
-import { limitCall, readTimeout, TIMEOUT_HEADERS } from "./deadline.ts";
-import { toConnectError } from "./error-details.ts";
+import { limitCall, readTimeout, TIMEOUT_HEADERS, unaryTimeout } from "./deadline.ts";
 import { readableMessage } from "./grpc-message.ts";
 import { type Limits, messageBytes } from "./limits.ts";
+import { refuseRequest } from "./refuse-request.ts";
 import { describePeer, readMetadata, socketOf, type WireRequest, type WireResponse } from "./request.ts";
 import { readUnaryBody } from "./unary-body.ts";
 
@@ -40,17 +41,16 @@ export async function serveMethod(
   { limits, endings, log }: ServeOptions,
 ): Promise<void> {
   const unary = handler.method.methodKind === "unary";
-  const signal = limitCall(response, unary ? unaryTimeout(request, limits) : limits.streamTimeout, endings.shutdown);
+  const signal = limitCall(
+    response,
+    unary ? unaryTimeout(readTimeout(request.headers), limits) : limits.streamTimeout,
+    endings.shutdown,
+  );
   const body = unary
     ? unaryBody(handler, request, { limits, log }, signal)
     : streamBody(request, AbortSignal.any([signal, endings.draining]));
   const answer = await handler(toUniversal(request, body, signal));
   await universalResponseToNodeResponse({ ...answer, body: polishTrailer(answer) }, response);
-}
-
-function unaryTimeout(request: WireRequest, limits: Limits): number {
-  const asked = readTimeout(request.headers) ?? limits.defaultTimeout;
-  return Number.isNaN(asked) ? limits.defaultTimeout : Math.min(asked, limits.maxTimeout);
 }
 
 /** Whatever is wrong with the request is thrown out of the body, so that Connect answers it in the caller's protocol. */
@@ -69,18 +69,13 @@ async function* unaryBody(
     const { method } = handler;
     yield await readUnaryBody(request, method.input, codec, messageBytes(limits, method), signal);
   } catch (error) {
-    // The pipeline, which logs calls, never gets to see this one.
-    const reason = error instanceof TokenError ? error.reason : "INTERNAL";
-    log.info({ method: handler.method.name, address: socketOf(request)?.remoteAddress, reason }, "request refused");
-    throw toConnectError(error);
+    const address = socketOf(request)?.remoteAddress ?? "";
+    throw refuseRequest(error, { method: handler.method.name, address }, log);
   }
 }
 
-const ENCODING_HEADERS = ["grpc-encoding", "content-encoding", "connect-content-encoding"];
-
 function refuseCompression({ headers }: WireRequest): void {
-  const isPlain = (name: string) => (headers[name] ?? "identity") === "identity";
-  if (!ENCODING_HEADERS.every(isPlain)) {
+  if (!isUncompressed(headers)) {
     throw new TokenError("COMPRESSION_UNSUPPORTED", "the request is compressed: send it plain");
   }
 }

@@ -8,6 +8,7 @@ import { createPort, type Port } from "./port.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import { createRoute } from "./route.ts";
 import type { Tls } from "./tls.ts";
+import { createUnaryLane } from "./unary-lane.ts";
 
 /** Durations are milliseconds. */
 export interface ServerOptions {
@@ -48,7 +49,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const endings = { draining: readiness.draining, shutdown: shutdown.signal };
   const methods = createMethods(call, readiness, limits, log);
   const route = createRoute({ methods, readiness, corsOrigins, limits, endings, log });
-  const port = createPort({ tls, limits, route, log });
+  const takeUnary = createUnaryLane({ call, limits, endings, log });
+  const port = createPort({ tls, limits, route, takeUnary, log });
   const bound = await port.listen(listen.host, listen.port);
 
   let closing: Promise<void> | undefined;

@@ -1,11 +1,11 @@
-import { type DescMessage, fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { raceAbort } from "../call/race-abort.ts";
 import { fieldError, TokenError } from "../errors.ts";
+import { collectBody } from "./collect-body.ts";
 import type { Codec } from "./content-type.ts";
+import { openFrame, unreadable } from "./grpc-frame.ts";
 import type { WireRequest } from "./request.ts";
-
-const ENVELOPE_BYTES = 5;
 
 /**
  * Reads the body of a unary request and makes sure that it holds exactly one message of the given type.
@@ -23,45 +23,20 @@ export async function readUnaryBody(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const body = await collect(request, codec.enveloped ? maxBytes + ENVELOPE_BYTES : maxBytes, signal);
-  const message = codec.enveloped ? openEnvelope(body, maxBytes) : body;
-  if (codec.binary) checkBinary(type, message);
+  const incoming = Promise.withResolvers<Buffer>();
+  collectBody(request, request.headers["content-length"], { maxBytes, framed: codec.enveloped }, incoming);
+  request.once("error", () => incoming.reject(new TokenError("CANCELLED", "the caller left")));
+  const body = await raceAbort(incoming.promise, signal);
+  const message = codec.enveloped ? openFrame(body, maxBytes) : body;
+  if (codec.binary) decodeBinary(type, message);
   else checkJson(type, message);
   return body;
 }
 
-async function collect(request: WireRequest, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const take = (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > maxBytes) reject(tooLarge(maxBytes));
-    else chunks.push(chunk);
-  };
-  request.on("data", take);
-  request.once("end", () => resolve(Buffer.concat(chunks, size)));
-  request.once("error", () => reject(new TokenError("CANCELLED", "the caller left")));
+/** @throws INVALID_REQUEST */
+export function decodeBinary(type: DescMessage, message: Uint8Array): Message {
   try {
-    return await raceAbort(promise, signal);
-  } finally {
-    request.off("data", take);
-  }
-}
-
-function openEnvelope(body: Buffer, maxBytes: number): Uint8Array {
-  if (body.length < ENVELOPE_BYTES) throw unreadable("the message is incomplete");
-  const length = body.readUInt32BE(1);
-  if (length > maxBytes) throw tooLarge(maxBytes);
-  if (body[0] !== 0) throw unreadable("the message has flags that the server does not take");
-  if (length !== body.length - ENVELOPE_BYTES) throw unreadable("the request does not hold exactly one whole message");
-  return body.subarray(ENVELOPE_BYTES);
-}
-
-function checkBinary(type: DescMessage, message: Uint8Array): void {
-  try {
-    fromBinary(type, message);
+    return fromBinary(type, message);
   } catch {
     throw unreadable(`the message is not a binary ${type.typeName}`);
   }
@@ -82,12 +57,4 @@ function explainJson(type: DescMessage, error: unknown): TokenError {
   if (unknown !== undefined) return fieldError("INVALID_REQUEST", unknown, "there is no such field");
   if (!isFieldError(cause)) return unreadable(`the message is not the JSON of a ${type.typeName}`);
   return fieldError("INVALID_REQUEST", cause.field().name, "the value can't be read");
-}
-
-function unreadable(message: string): TokenError {
-  return new TokenError("INVALID_REQUEST", message);
-}
-
-function tooLarge(maxBytes: number): TokenError {
-  return new TokenError("MESSAGE_TOO_LARGE", `the message is larger than ${maxBytes} bytes`);
 }

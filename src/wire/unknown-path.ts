@@ -1,9 +1,8 @@
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { TokenError } from "../errors.ts";
 import { protocolOf } from "./content-type.ts";
 import { toConnectError } from "./error-details.ts";
-import { readableMessage } from "./grpc-message.ts";
+import { statusHeaders } from "./grpc-status.ts";
 import { sendJson } from "./http-endpoints.ts";
 import type { WireRequest, WireResponse } from "./request.ts";
 
@@ -15,8 +14,6 @@ export function refuseUnknownPath(request: WireRequest, response: WireResponse):
     sendJson(response, 404, Object(errorToJson(error, undefined)), request.method === "HEAD");
     return;
   }
-  // A response of trailers only: one block of headers, and no body.
-  const status = setTrailerStatus(new Headers({ "content-type": `application/${protocol}` }), error);
-  response.writeHead(200, Object.fromEntries(readableMessage(status)));
+  response.writeHead(200, statusHeaders(`application/${protocol}`, error));
   response.end();
 }

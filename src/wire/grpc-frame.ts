@@ -1,0 +1,48 @@
+import { TokenError } from "../errors.ts";
+
+/** One byte of flags and four of length precede each message of gRPC. */
+export const FRAME_HEAD_BYTES = 5;
+
+/**
+ * The length in bytes that a frame's head declares, without a look at the rest; undefined while the head is not whole.
+ *
+ * @throws MESSAGE_TOO_LARGE
+ */
+export function readFrameLength(start: Buffer, maxBytes: number): number | undefined {
+  if (start.length < FRAME_HEAD_BYTES) return undefined;
+  const length = start.readUInt32BE(1);
+  if (length > maxBytes) throw tooLarge(maxBytes);
+  return length;
+}
+
+/**
+ * The message in a body that must be exactly one plain frame.
+ *
+ * @throws MESSAGE_TOO_LARGE, INVALID_REQUEST
+ */
+export function openFrame(body: Buffer, maxBytes: number): Uint8Array {
+  const length = readFrameLength(body, maxBytes);
+  if (length === undefined) throw unreadable("the message is incomplete");
+  if (body[0] !== 0) throw unreadable("the message has flags that the server does not take");
+  if (length !== body.length - FRAME_HEAD_BYTES) {
+    throw unreadable("the request does not hold exactly one whole message");
+  }
+  return body.subarray(FRAME_HEAD_BYTES);
+}
+
+/** The message as a frame of its own. */
+export function sealFrame(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, FRAME_HEAD_BYTES);
+  return frame;
+}
+
+export function unreadable(message: string): TokenError {
+  return new TokenError("INVALID_REQUEST", message);
+}
+
+export function tooLarge(maxBytes: number): TokenError {
+  return new TokenError("MESSAGE_TOO_LARGE", `the message is larger than ${maxBytes} bytes`);
+}
