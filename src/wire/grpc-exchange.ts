@@ -71,7 +71,6 @@ export function openExchange(
     return !stream.closed;
   }
 
-  stream.on("error", ignore);
   stream.once("aborted", () => exchange.end(new TokenError("CANCELLED", "the caller left")));
   stream.once("close", () => gone(exchange));
   return exchange;
@@ -80,6 +79,3 @@ export function openExchange(
 function sendOk(this: ServerHttp2Stream): void {
   this.sendTrailers(OK);
 }
-
-/** A stream that fails also closes, and `aborted` tells whether that matters. */
-function ignore(): void {}

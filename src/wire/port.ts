@@ -42,6 +42,8 @@ export function createPort({ tls, limits, route, takeUnary, log }: PortOptions):
   http1.removeAllListeners(connected);
 
   const handOver = (socket: Socket, isHttp2: boolean): void => {
+    // An HTTP/1.1 client may close its half and wait for the answer. An HTTP/2 client that does so is gone.
+    socket.allowHalfOpen = !isHttp2;
     if (!http1.listening) socket.destroy();
     else if (isHttp2) http2.emit("connection", socket);
     else serveHttp1?.call(http1, socket);

@@ -67,7 +67,10 @@ export function createUnaryLane({ call, limits, endings, log }: UnaryLaneOptions
 
   return (stream, headers, rawHeaders) => {
     const method = isPlainGrpc(headers) ? methods.get(headers[":path"] ?? "") : undefined;
-    if (!method || !stream.session) return false;
+    if (!method) return false;
+    stream.on("error", ignore);
+    // Whoever resets a stream in the same packet is gone before anybody hears of either.
+    if (stream.aborted || !stream.session) return true;
     const request = { timeout: readTimeout(headers), metadata: readMetadata(rawHeaders), peer: peerOf(stream.session) };
     const exchange = openExchange(stream, headers, inFlight.delete);
     inFlight.add(exchange, unaryTimeout(request.timeout, limits));
@@ -85,6 +88,9 @@ interface Request {
   readonly metadata: Metadata;
   readonly peer: Peer;
 }
+
+/** A stream that fails is closed, too, and `aborted` says whether that matters. */
+function ignore(): void {}
 
 function isPlainGrpc(headers: IncomingHttpHeaders): boolean {
   const type = headers["content-type"];

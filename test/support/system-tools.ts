@@ -1,18 +1,29 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** Debian's own Python, which sees the modules of Debian's packages; others on the path may not. */
+export const DEBIAN_PYTHON = "/usr/bin/python3";
+
+interface Tool {
+  readonly command: string;
+  /** A module that Python must have. */
+  readonly module?: string;
+  readonly package: string;
+}
+
 /** What the tests need beyond npm, each with Debian's package for it. */
-const TOOLS = [
+const TOOLS: readonly Tool[] = [
   { command: "redis-server", package: "redis-server" },
   { command: "chromium", package: "chromium" },
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
+  { command: DEBIAN_PYTHON, module: "grpc", package: "python3-grpcio" },
 ];
 
 /** Vitest's global set-up: sees to it that the tools are there, so that no test has to be skipped. */
 export default function setup(): void {
-  const missing = TOOLS.filter(({ command }) => findOnPath(command) === undefined);
+  const missing = TOOLS.filter((tool) => !isThere(tool));
   if (missing.length === 0) return;
   const packages = missing.map((tool) => tool.package);
   if (!canInstall()) {
@@ -21,6 +32,11 @@ export default function setup(): void {
   console.log(`The tests need ${packages.join(", ")}: installing from Debian's packages …`);
   install(["update", "-qq"]);
   install(["install", "-qq", "-y", "--no-install-recommends", ...packages]);
+}
+
+function isThere({ command, module }: Tool): boolean {
+  if (module === undefined) return findOnPath(command) !== undefined;
+  return isExecutable(command) && spawnSync(command, ["-c", `import ${module}`]).status === 0;
 }
 
 /** The path of a command; undefined if it is not there. */

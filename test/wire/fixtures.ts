@@ -40,16 +40,20 @@ export function createEcho(behave: (label: string, request: CallRequest) => unkn
   };
 }
 
-export async function start(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  const server = await startServer({
+/** For a server on a free port that is ready, says nothing and waits for nobody. */
+export function serverOptions(call: Call): ServerOptions {
+  return {
     listen: { host: "127.0.0.1", port: 0 },
     corsOrigins: [],
-    call: createEcho(),
+    call,
     isReady: async () => true,
     log: pino({ level: "silent" }),
     drainTimeout: 100,
-    ...options,
-  });
+  };
+}
+
+export async function start(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+  const server = await startServer({ ...serverOptions(createEcho()), ...options });
   onTestFinished(() => server.close());
   return server;
 }

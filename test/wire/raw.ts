@@ -20,8 +20,11 @@ export interface RawAnswer {
   readonly resetCode: number | undefined;
 }
 
-export function openSession(server: RunningServer): http2.ClientHttp2Session {
-  const session = http2.connect(server.url);
+export function openSession(
+  server: RunningServer,
+  options: http2.ClientSessionOptions | http2.SecureClientSessionOptions = {},
+): http2.ClientHttp2Session {
+  const session = http2.connect(server.url, options);
   session.on("error", () => undefined);
   onTestFinished(() => session.destroy());
   return session;
