@@ -23,6 +23,7 @@ export interface GrpcExchange extends Endable {
 
 const WITH_TRAILERS = { waitForTrailers: true };
 const WITHOUT_BODY = { endStream: true };
+const PROTECTION = Object.entries(protectiveHeaders).flat();
 const OK = { "grpc-status": "0" };
 
 /** @param gone is told when the stream is closed, after which nothing can be ended any more. */
@@ -54,7 +55,8 @@ export function openExchange(
     sendMessage(message) {
       if (!beginAnswer()) return;
       stream.once("wantTrailers", sendOk);
-      stream.respond({ ":status": 200, "content-type": contentType, ...protectiveHeaders }, WITH_TRAILERS);
+      // A flat list costs Node less than an object. It adds the date, so the list can't be shared.
+      stream.respond([":status", "200", "content-type", contentType, ...PROTECTION], WITH_TRAILERS);
       stream.end(sealFrame(message));
     },
 
