@@ -132,7 +132,10 @@ describe("a Connect request that can't be read is refused with code and reason",
   });
 
   it.each(["text/plain", "application/xml", "application/grpc+thrift", ""])("the content type '%s'", async (type) => {
-    expect(await post("{}", type)).toEqual({ status: 415, text: "" });
+    expect(await post("{}", type)).toEqual({
+      status: 415,
+      text: expect.stringContaining("set the header content-type to application/json"),
+    });
   });
 });
 
