@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { pino } from "pino";
 import { startApp } from "./app.ts";
@@ -21,9 +22,11 @@ try {
     log.info({ signal }, "stopping");
     await app.close();
     log.info("stopped");
-    const written = new Promise((resolve) => lines.flush(resolve));
-    await Promise.race([written, setTimeout(500)]);
-    process.exit(0);
+    const written = once(lines, "close").then(() => true);
+    lines.end();
+    if (await Promise.race([written, setTimeout(500, false)])) process.exit(0);
+    // All is done and closed, but a thread still writes to a log that nobody reads: `exit` would wait for it for ever.
+    process.kill(process.pid, "SIGKILL");
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
