@@ -4,7 +4,7 @@ import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
 import { ConfigError } from "./config/config-error.ts";
-import { openKeysFile } from "./config/keys-file.ts";
+import { openKeysFile, removeKeysFile } from "./config/keys-file.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./domain/clock.ts";
@@ -33,11 +33,11 @@ export interface App {
  */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   await using opened = new AsyncDisposableStack();
-  const keys = openKeys(config, log);
+  const { keys, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
   const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
   opened.defer(() => store.close());
-  await requireSameKeys(store, keys, config);
+  await requireSameKeys(store, keys, isNew, config.keysPath);
 
   const lastUse = createLastUse(store, systemClock);
   opened.defer(() => lastUse.close());
@@ -77,21 +77,24 @@ function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void 
   }
 }
 
-function openKeys(config: Config, log: Logger): KeyRing {
-  const { keys, isNew } = openKeysFile(config.keysPath, config.strict);
-  if (isNew && config.store.shared) {
+function openKeys(config: Config, log: Logger): { keys: KeyRing; isNew: boolean } {
+  const opened = openKeysFile(config.keysPath, config.strict);
+  if (opened.isNew && config.store.shared) {
     log.warn(
       { path: config.keysPath },
       "made new service keys; every instance on this store needs a copy of this file",
     );
   }
-  return keys;
+  return opened;
 }
 
-async function requireSameKeys(store: TokenStore, keys: KeyRing, config: Config): Promise<void> {
+async function requireSameKeys(store: TokenStore, keys: KeyRing, isNew: boolean, path: string): Promise<void> {
   if (await store.adoptKeys(fingerprintsOf(keys))) return;
-  throw new ConfigError(config.keysPath, [
-    "holds none of the service keys that the tokens in the store were made with, so that every token would look wrong; put the right file in its place, or point LATCHKEY_KEYS to it",
+  // A new file would look like the lost one.
+  if (isNew) removeKeysFile(path);
+  const fault = isNew ? "is not there" : "holds none of the service keys that the tokens in the store were made with";
+  throw new ConfigError(path, [
+    `${fault}; without the right keys every token would look wrong: put the right file in its place, or point LATCHKEY_KEYS to it`,
   ]);
 }
 

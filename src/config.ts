@@ -1,5 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import { ConfigError } from "./config/config-error.ts";
 import { type IssuersFile, readIssuersFile } from "./config/issuers-file.ts";
@@ -119,6 +121,22 @@ const environment = z
     path: ["LATCHKEY_TLS_CERT"],
     message: "and LATCHKEY_TLS_KEY go together",
   })
+  .refine((env) => isKeyPair(env.LATCHKEY_TLS_CERT, env.LATCHKEY_TLS_KEY), {
+    path: ["LATCHKEY_TLS_CERT"],
+    message: "and LATCHKEY_TLS_KEY are not a certificate and its key",
+  })
+  .refine((env) => isKeyPair(env.LATCHKEY_REDIS_CERT, env.LATCHKEY_REDIS_KEY), {
+    path: ["LATCHKEY_REDIS_CERT"],
+    message: "and LATCHKEY_REDIS_KEY are not a certificate and its key",
+  })
+  .refine((env) => isCertificate(env.LATCHKEY_TLS_CLIENT_CA), {
+    path: ["LATCHKEY_TLS_CLIENT_CA"],
+    message: "names a file that holds no certificate",
+  })
+  .refine((env) => isCertificate(env.LATCHKEY_REDIS_CA), {
+    path: ["LATCHKEY_REDIS_CA"],
+    message: "names a file that holds no certificate",
+  })
   .refine((env) => !env.LATCHKEY_TLS_CLIENT_CA || env.LATCHKEY_TLS_CERT, {
     path: ["LATCHKEY_TLS_CLIENT_CA"],
     message: "needs LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY",
@@ -179,14 +197,28 @@ function readTls(env: Environment): TlsConfig | undefined {
   };
 }
 
-/** SQLite's names that begin with a colon are databases in memory, which forget what was acknowledged. */
+/** SQLite takes `:memory:` and `file:` for more than a path: databases that forget, or that do without the lock. */
 function isStoreLocation(text: string): boolean {
-  return /^sqlite:[^:]/.test(text) || (/^rediss?:\/\//.test(text) && isRedisUrl(text));
+  return /^sqlite:(?!:|file:)./.test(text) || (/^rediss?:\/\//.test(text) && isRedisUrl(text));
+}
+
+/** Nothing is one, too. */
+function isKeyPair(cert: string | undefined, key: string | undefined): boolean {
+  return !cert || !key || succeeds(() => createSecureContext({ cert, key }));
+}
+
+/** Nothing is one, too. */
+function isCertificate(text: string | undefined): boolean {
+  return !text || succeeds(() => new X509Certificate(text));
 }
 
 function isRedisUrl(text: string): boolean {
+  return succeeds(() => parseRedisUrl(text));
+}
+
+function succeeds(run: () => unknown): boolean {
   try {
-    parseRedisUrl(text);
+    run();
     return true;
   } catch {
     return false;

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { pino } from "pino";
 import { startApp } from "./app.ts";
 import { ConfigError } from "./config/config-error.ts";
@@ -7,8 +9,10 @@ import { welcome } from "./welcome.ts";
 
 try {
   const config = readConfig(process.env);
-  // Logs go to stderr, so that what is meant for people has stdout for itself.
-  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
+  // Logs go to stderr, so that what is meant for people has stdout for itself. They are written beside the work, and dropped
+  // beyond a megabyte: who reads them slowly, or not at all, must not hold the service up.
+  const lines = pino.destination({ fd: 2, sync: false, maxLength: 1024 * 1024 });
+  const log = pino({ level: config.logLevel }, lines);
   const app = await startApp(config, log);
   let stopping = false;
   const stop = async (signal: string) => {
@@ -18,7 +22,11 @@ try {
     log.info({ signal }, "stopping");
     await app.close();
     log.info("stopped");
-    process.exit(0);
+    const written = once(lines, "close").then(() => true);
+    lines.end();
+    if (await Promise.race([written, setTimeout(500, false)])) process.exit(0);
+    // All is done and closed, but a thread still writes to a log that nobody reads: `exit` would wait for it for ever.
+    process.kill(process.pid, "SIGKILL");
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);

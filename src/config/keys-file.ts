@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { createKeyRing, type KeyRing, type ServiceKey } from "../domain/keys.ts";
 import { ConfigError } from "./config-error.ts";
@@ -48,6 +48,11 @@ export function openKeysFile(path: string, strict: boolean): { readonly keys: Ke
  */
 export function readKeysFile(path: string): KeyRing {
   return createKeyRing(readYaml(path, keysFile).keys as unknown as readonly [ServiceKey, ...ServiceKey[]]);
+}
+
+/** Takes back a file that was just made, and that nothing was made with. */
+export function removeKeysFile(path: string): void {
+  rmSync(path);
 }
 
 /** Writes a keys file with one new key, unless the file is there. Answers whether it has. */

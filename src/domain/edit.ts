@@ -19,9 +19,11 @@ export async function editToken(
   caller: Caller,
   handle: TokenHandle,
   change: (token: Token) => Token,
+  signal?: AbortSignal,
 ): Promise<Token> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const token = await findToken(context, caller, handle);
+    signal?.throwIfAborted();
     const next = change(token);
     if (next === token) return token;
     const outcome = await context.store.replace(token, next);

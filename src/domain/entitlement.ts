@@ -61,6 +61,18 @@ export function boundExpireTime(
   throw fieldError("LIFETIME_BEYOND_CALLER", field, `tokens of your own token's kind can't outlive it`);
 }
 
+/**
+ * Services may decide by claims and client, so these are not their subject's to choose.
+ *
+ * @throws FIELD_NOT_ALLOWED
+ */
+export function requireFields(caller: Caller, fields: Readonly<Record<string, unknown>>): void {
+  if (administers(caller)) return;
+  for (const [field, value] of Object.entries(fields)) {
+    if (value) throw fieldError("FIELD_NOT_ALLOWED", field, "only administrators may set it");
+  }
+}
+
 function administers(caller: Caller): boolean {
   return caller.permissions.has("latchkey:admin");
 }

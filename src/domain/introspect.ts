@@ -35,11 +35,16 @@ export type Verdict =
   | { readonly active: true; readonly token: Token }
   | { readonly active: false; readonly reason: InactiveReason };
 
-/** Tells whether a secret is good for what is asked, and counts one use of a limited-use token. */
-export async function introspect(context: Context, caller: Caller, question: Question): Promise<Verdict> {
+/** Tells whether a secret is good for what is asked, and counts one use of a limited-use token, unless `signal` aborts before. */
+export async function introspect(
+  context: Context,
+  caller: Caller,
+  question: Question,
+  signal?: AbortSignal,
+): Promise<Verdict> {
   const id = idOfSecret(question.secret);
   if (id === undefined) return { active: false, reason: "MALFORMED" };
-  return use(context, caller, question, await context.store.find(id));
+  return use(context, caller, question, await context.store.find(id), signal);
 }
 
 /** The same for many, with one look into the store, until `signal` aborts. Answers in the order of the questions. */
@@ -47,26 +52,32 @@ export async function introspectAll(
   context: Context,
   caller: Caller,
   questions: readonly Question[],
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<Verdict[]> {
   const ids = questions.map((question) => idOfSecret(question.secret));
   const found = await context.store.findMany(ids.filter((id) => id !== undefined));
   const verdicts: Verdict[] = [];
   for (const [index, question] of questions.entries()) {
-    // Nobody waits for the rest: it must not cost uses.
-    signal.throwIfAborted();
     verdicts.push(
       ids[index] === undefined
         ? { active: false, reason: "MALFORMED" }
-        : await use(context, caller, question, found.shift()),
+        : await use(context, caller, question, found.shift(), signal),
     );
   }
   return verdicts;
 }
 
-async function use(context: Context, caller: Caller, question: Question, found: Token | undefined): Promise<Verdict> {
+async function use(
+  context: Context,
+  caller: Caller,
+  question: Question,
+  found: Token | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Verdict> {
   let token = found;
   for (let round = 0; round < MAX_ROUNDS; round++) {
+    // A use that nobody waits for any more must not be taken.
+    signal?.throwIfAborted();
     const now = context.clock();
     const reason = judge(context, caller, question, token, now);
     if (reason !== undefined || token === undefined) return { active: false, reason: reason ?? "UNKNOWN" };

@@ -13,7 +13,7 @@ export type Lifetime =
   | { readonly type: "permanent" };
 
 /**
- * When a token expires that is asked for now; undefined: never.
+ * When a token expires that is asked for at `now`; undefined: never.
  *
  * @throws LIFETIME_INVALID, LIFETIME_TOO_LONG or PERMANENT_NOT_ALLOWED
  */

@@ -5,6 +5,13 @@ import type { TokenHandle } from "./lookup.ts";
 import { edited, type Token } from "./token.ts";
 
 /** Turns a token's switch. Turning it to where it is changes nothing. */
-export function setActive(context: Context, caller: Caller, handle: TokenHandle, active: boolean): Promise<Token> {
-  return editToken(context, caller, handle, (token) => (token.active === active ? token : edited(token, { active })));
+export function setActive(
+  context: Context,
+  caller: Caller,
+  handle: TokenHandle,
+  active: boolean,
+  signal?: AbortSignal,
+): Promise<Token> {
+  const turn = (token: Token) => (token.active === active ? token : edited(token, { active }));
+  return editToken(context, caller, handle, turn, signal);
 }

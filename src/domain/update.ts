@@ -33,9 +33,10 @@ export async function updateToken(
   id: string,
   changes: TokenChanges,
   etag: string,
+  signal?: AbortSignal,
 ): Promise<Token> {
   requireFields(caller, changes);
-  return editToken(context, caller, { id }, (token) => {
+  const change = (token: Token) => {
     if (etag !== "" && etag !== etagOf(token)) throw new TokenError("ETAG_MISMATCH", "the token has changed since");
     return edited(token, {
       ...("label" in changes && relabel(token, changes.label ?? "")),
@@ -43,7 +44,8 @@ export async function updateToken(
       ...("scopes" in changes && { scopes: narrowScopes(token, changes.scopes ?? []) }),
       ...("claims" in changes && { claims: checkClaims(changes.claims) }),
     });
-  });
+  };
+  return editToken(context, caller, { id }, change, signal);
 }
 
 /** What callers see of a token's revision. */

@@ -33,8 +33,8 @@ export function createTokenService(context: Context): Handlers {
       return { token: show(token), secret };
     },
 
-    async list(caller, request) {
-      const { tokens, nextPageToken } = await listTokens(context, caller, toListQuery(request));
+    async list(caller, request, signal) {
+      const { tokens, nextPageToken } = await listTokens(context, caller, toListQuery(request), signal);
       return { tokens: tokens.map(show), nextPageToken };
     },
 
@@ -42,12 +42,13 @@ export function createTokenService(context: Context): Handlers {
       return { token: show(await findToken(context, caller, toHandle(request))) };
     },
 
-    async update(caller, request) {
-      return { token: show(await updateToken(context, caller, request.id, toChanges(request), request.etag)) };
+    async update(caller, request, signal) {
+      const changes = toChanges(request);
+      return { token: show(await updateToken(context, caller, request.id, changes, request.etag, signal)) };
     },
 
-    async setActive(caller, request) {
-      return { token: show(await setActive(context, caller, toHandle(request), request.active)) };
+    async setActive(caller, request, signal) {
+      return { token: show(await setActive(context, caller, toHandle(request), request.active, signal)) };
     },
 
     async delete(caller, request) {
@@ -58,8 +59,8 @@ export function createTokenService(context: Context): Handlers {
       return { deletedCount: BigInt(await deleteTokens(context, caller, toRevocation(request), signal)) };
     },
 
-    async introspect(caller, request) {
-      return toVerdictMessage(await introspect(context, caller, request));
+    async introspect(caller, request, signal) {
+      return toVerdictMessage(await introspect(context, caller, request, signal));
     },
 
     async batchIntrospect(caller, request, signal) {

@@ -28,7 +28,7 @@ export interface SqliteStoreOptions {
  * @throws STORE_UNAVAILABLE if the file is in use, damaged, or of a newer Latchkey.
  */
 export async function openSqliteStore({ path, clock = systemClock }: SqliteStoreOptions): Promise<TokenStore> {
-  return translateErrors(() => new SqliteStore(openDatabase(path), clock));
+  return translateErrors(() => new SqliteStore(openDatabase(path), clock), path);
 }
 
 class SqliteStore implements TokenStore {
@@ -224,11 +224,12 @@ function changeable(token: Token) {
 }
 
 /** Runs something on the database; what it throws leaves as a TokenError. */
-function translateErrors<T>(run: () => T): T {
+function translateErrors<T>(run: () => T, path?: string): T {
   try {
     return run();
-  } catch (cause) {
-    if (cause instanceof TokenError) throw cause;
+  } catch (error) {
+    if (error instanceof TokenError) throw error;
+    const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
     throw new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
   }
 }

@@ -25,8 +25,15 @@ export async function serveEndpoint(endpoint: Endpoint, request: WireRequest, re
 }
 
 export function refuseMethod(response: WireResponse, allowed: string): void {
-  response.writeHead(405, { allow: allowed });
-  response.end();
+  response.setHeader("allow", allowed);
+  sendJson(response, 405, { code: "unimplemented", message: `use ${allowed}` });
+}
+
+/** For a content type that no protocol has: mostly a curl without a header. */
+export function refuseType(response: WireResponse): void {
+  const types = "application/json, application/proto, application/grpc or application/grpc-web";
+  response.setHeader("accept-post", types.replace(" or", ","));
+  sendJson(response, 415, { code: "invalid_argument", message: `set the header content-type to ${types}` });
 }
 
 /** @param bodiless send the headers only, as for HEAD. */

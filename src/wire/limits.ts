@@ -51,7 +51,7 @@ export const defaultLimits: Limits = {
   keepAliveTimeout: 65 * SECOND,
   idleTimeout: 300 * SECOND,
   headerBytes: 16 * KIB,
-  maxConnections: 10_000,
+  maxConnections: 20_000,
   maxConcurrentStreams: 128,
   streamResetBurst: 100,
   streamResetRate: 33,

@@ -1,8 +1,9 @@
 import { constants, Http2ServerResponse } from "node:http2";
 import type { Logger } from "pino";
 import type { Methods } from "./connect.ts";
+import { codecOf } from "./content-type.ts";
 import { createCors } from "./cors.ts";
-import { createHttpEndpoints, refuseMethod, serveEndpoint } from "./http-endpoints.ts";
+import { createHttpEndpoints, refuseMethod, refuseType, serveEndpoint } from "./http-endpoints.ts";
 import type { Limits } from "./limits.ts";
 import { protectiveHeaders } from "./protection.ts";
 import type { Readiness } from "./readiness.ts";
@@ -32,12 +33,15 @@ export function createRoute({ methods, readiness, corsOrigins, limits, endings, 
     if (!handler) return refuseUnknownPath(request, response);
     // Connect would take GET for methods without side effects. There are none: secrets must not get into URLs.
     if (request.method !== "POST") return refuseMethod(response, "POST");
+    if (handler.method.methodKind === "unary" && !codecOf(request.headers["content-type"])) return refuseType(response);
     return serveMethod(handler, request, response, { limits, endings, log });
   };
 
+  const hangUp = hangUpWhen(endings.draining);
+
   return (request, response) => {
     protect(response);
-    if (endings.draining.aborted && request.httpVersionMajor === 1) response.setHeader("connection", "close");
+    if (request.httpVersionMajor === 1) hangUp(response);
     stopUpload(request, response);
     cors.grant(request, response);
     if (cors.answerPreflight(request, response)) return;
@@ -46,6 +50,20 @@ export function createRoute({ methods, readiness, corsOrigins, limits, endings, 
       log.debug({ error: String(Object(error).name) }, "request not answered");
       response.destroy();
     });
+  };
+}
+
+/** Tells HTTP/1.1 clients with their answer that it is the last one on this connection, once the signal has aborted. */
+function hangUpWhen(draining: AbortSignal): (response: WireResponse) => void {
+  const open = new Set<WireResponse>();
+  const close = (response: WireResponse) => {
+    if (!response.headersSent) response.setHeader("connection", "close");
+  };
+  draining.addEventListener("abort", () => open.forEach(close), { once: true });
+  return (response) => {
+    if (draining.aborted) return close(response);
+    open.add(response);
+    response.once("close", () => open.delete(response));
   };
 }
 

@@ -55,6 +55,13 @@ function explainJson(type: DescMessage, error: unknown): TokenError {
   const cause = error instanceof Error ? error.cause : undefined;
   const [, unknown] = /key "(\w{1,40})" is unknown$/.exec(error instanceof Error ? error.message : "") ?? [];
   if (unknown !== undefined) return fieldError("INVALID_REQUEST", unknown, "there is no such field");
-  if (!isFieldError(cause)) return unreadable(`the message is not the JSON of a ${type.typeName}`);
+  if (!isFieldError(cause)) return unreadable(`a part of the message is not the JSON of a ${partOf(type, error)}`);
   return fieldError("INVALID_REQUEST", cause.field().name, "the value can't be read");
+}
+
+/** The type that the decoder was at: `google.protobuf.Duration` tells more than the request's. */
+function partOf(type: DescMessage, error: unknown): string {
+  const [, part] =
+    /^cannot decode (?:message )?([\w.]+) from JSON/.exec(error instanceof Error ? error.message : "") ?? [];
+  return part?.includes(".") ? part : type.typeName;
 }

@@ -27,6 +27,8 @@ onEachStore((world) => {
     ["a kind for services", { kind: "service" }, "PermissionDenied KIND_NOT_ALLOWED"],
     ["a kind that there is not", { kind: "root" }, "InvalidArgument KIND_UNKNOWN"],
     ["a kind of JavaScript's own", { kind: "constructor" }, "InvalidArgument KIND_UNKNOWN"],
+    ["claims that services may decide by", { claims: { role: "admin" } }, "PermissionDenied FIELD_NOT_ALLOWED"],
+    ["a token of a client", { clientId: "mobile" }, "PermissionDenied FIELD_NOT_ALLOWED"],
     ["a token for somebody else", { subject: "bob" }, "PermissionDenied OWNER_BEYOND_CALLER"],
     ["a token for the root", { subject: "root" }, "PermissionDenied OWNER_BEYOND_CALLER"],
     ["a token in another tenant", { tenant: "default" }, "PermissionDenied OWNER_BEYOND_CALLER"],

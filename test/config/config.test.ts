@@ -2,10 +2,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { builtInKinds } from "../../src/domain/kinds.ts";
+import { createAuthority } from "../support/tls.ts";
 import { errorOf, makeFolder, writeFixture } from "./folder.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 const pem = (text = PEM) => writeFixture("file.pem", text);
+
+const authority = createAuthority();
 
 describe("without any variable", () => {
   test("the service listens on this machine only, with SQLite and cleartext", () => {
@@ -66,22 +69,34 @@ describe("a variable is read", () => {
   });
 
   test("LATCHKEY_TLS_* and LATCHKEY_REDIS_* as the contents of their files", () => {
+    const [server, client] = [authority.issueServer(), authority.issueClient("latchkey")];
     const tls = {
-      LATCHKEY_TLS_CERT: pem(`${PEM}1`),
-      LATCHKEY_TLS_KEY: pem(`${PEM}2`),
-      LATCHKEY_TLS_CLIENT_CA: pem(`${PEM}3`),
+      LATCHKEY_TLS_CERT: pem(server.cert),
+      LATCHKEY_TLS_KEY: pem(server.key),
+      LATCHKEY_TLS_CLIENT_CA: pem(authority.cert),
     };
-    expect(readConfig(tls).tls).toEqual({ cert: `${PEM}1`, key: `${PEM}2`, clientCa: `${PEM}3` });
+    expect(readConfig(tls).tls).toEqual({ ...server, clientCa: authority.cert });
     const redis = {
-      LATCHKEY_REDIS_CA: pem(`${PEM}4`),
-      LATCHKEY_REDIS_CERT: pem(`${PEM}5`),
-      LATCHKEY_REDIS_KEY: pem(`${PEM}6`),
+      LATCHKEY_REDIS_CA: pem(authority.cert),
+      LATCHKEY_REDIS_CERT: pem(client.cert),
+      LATCHKEY_REDIS_KEY: pem(client.key),
     };
-    expect(readConfig({ ...redis, LATCHKEY_STORE: "rediss://h" }).store.tls).toEqual({
-      ca: `${PEM}4`,
-      cert: `${PEM}5`,
-      key: `${PEM}6`,
-    });
+    expect(readConfig({ ...redis, LATCHKEY_STORE: "rediss://h" }).store.tls).toEqual({ ca: authority.cert, ...client });
+  });
+
+  test("a certificate that is not that of its key, or no certificate, refuses to start", () => {
+    const [one, other] = [authority.issueServer(), authority.issueServer()];
+    const broken = pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");
+    const faultsOf = (variables: Record<string, string>) => errorOf(() => readConfig(variables)).faults;
+    const swapped = { LATCHKEY_TLS_CERT: pem(one.cert), LATCHKEY_TLS_KEY: pem(other.key) };
+    expect(faultsOf(swapped)).toEqual(["LATCHKEY_TLS_CERT and LATCHKEY_TLS_KEY are not a certificate and its key"]);
+    const good = { LATCHKEY_TLS_CERT: pem(one.cert), LATCHKEY_TLS_KEY: pem(one.key) };
+    expect(faultsOf({ ...good, LATCHKEY_TLS_CLIENT_CA: broken })).toEqual([
+      "LATCHKEY_TLS_CLIENT_CA names a file that holds no certificate",
+    ]);
+    expect(faultsOf({ LATCHKEY_STORE: "rediss://h", LATCHKEY_REDIS_CA: broken })).toEqual([
+      "LATCHKEY_REDIS_CA names a file that holds no certificate",
+    ]);
   });
 
   test("LATCHKEY_KINDS and LATCHKEY_ISSUERS as what their files say", () => {
@@ -118,6 +133,7 @@ describe("a bad value refuses to start, with one line that says what is wrong an
     ...[
       "sqlite:",
       "sqlite::memory:",
+      "sqlite:file:x?mode=memory",
       "redis://:p#ss@h",
       "data.db",
       "redis:h",
@@ -212,7 +228,7 @@ describe("variables that have no meaning by themselves refuse to start", () => {
       "LATCHKEY_REDIS_CERT and LATCHKEY_REDIS_KEY go together",
     ],
   ])("%s", (_, names, fault) => {
-    const variables = Object.fromEntries(names.map((name) => [name, pem()]));
+    const variables = Object.fromEntries(names.map((name) => [name, pem(name.includes("CA") ? authority.cert : PEM)]));
     expect(errorOf(() => readConfig({ ...variables, LATCHKEY_STORE: "redis://h" })).faults).toEqual([fault]);
   });
 });

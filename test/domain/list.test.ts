@@ -148,7 +148,7 @@ describe("pages", () => {
     const { tokens, nextPageToken } = await listTokens(endless, ada, query({ pageSize: 1, filter: { label: "x" } }));
     expect(tokens).toEqual([]);
     expect(nextPageToken).not.toBe("");
-    expect(looks).toEqual([2, ...Array(10).fill(1000)]);
+    expect(looks).toEqual([2, 1000, 1000]);
   });
 
   test("go on although the token where they stopped was deleted, and skip nothing", async () => {

@@ -60,8 +60,6 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
       lifetime: { case: "ttl", value: { seconds: 3600n, nanos: 500_000_000 } },
       scopes: ["repo:read", "repo:read"],
       audiences: ["orders"],
-      claims: { team: "blue", level: 3, nested: { list: [1, "two", null, true] } },
-      clientId: "cli",
     }),
   );
   const service = await take(
@@ -73,6 +71,8 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
       kind: "service",
       scopes: ["latchkey:introspect"],
       lifetime: { case: "permanent", value: true },
+      claims: { team: "blue", level: 3, nested: { list: [1, "two", null, true] } },
+      clientId: "cli",
     }),
   );
   const orders = connect(service?.secret ?? "");

@@ -135,3 +135,20 @@ test("npm start serves where and as its variables say", async () => {
     expect(service.stdout() + service.stderr()).not.toContain(hidden);
   }
 });
+
+test("a log that nobody reads holds nobody up: lines are dropped instead, and the service still ends", async () => {
+  const service = spawnService({ LATCHKEY_LISTEN: "127.0.0.1:0", LATCHKEY_STORE: `sqlite:${at("unread.db")}` });
+  onTestFinished(service.destroy);
+  const url = await untilServing(service);
+  service.child.stderr.pause();
+  const stranger = createServiceClient(url, "nobody");
+  // More than a pipe holds: each call writes a line of about 250 bytes.
+  for (let round = 0; round < 20; round++) {
+    const calls = Array.from({ length: 100 }, () => stranger.list({}));
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe("rejected");
+  }
+  expect((await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5000) })).status).toBe(200);
+  const ended = new Promise((resolve) => service.child.once("exit", (...how) => resolve(how)));
+  service.child.kill("SIGTERM");
+  expect(await ended).toEqual([null, "SIGKILL"]);
+});

@@ -36,6 +36,19 @@ describe("two instances on one Redis", () => {
     stop();
   });
 
+  it("spare a token that another switches on while it is being removed for being off", async () => {
+    const owner = newOwner();
+    const [spared] = await Promise.all([1, 2].map(() => insertToken(one, owner, { active: false })));
+    let switched: Promise<string> | undefined;
+    // The plan is made of what was read before; the write gets to Redis before the plan does.
+    const removed = await one.removeAll(owner, (token) => {
+      if (spared && token.id === spared.id) switched ??= one.replace(spared, changed(spared, { active: true }));
+      return !token.active;
+    });
+    expect([await switched, removed]).toEqual(["replaced", 1]);
+    expect((await one.find(spared?.id ?? ""))?.active).toBe(true);
+  });
+
   it("let exactly one win: a version, a label, the places under a cap", async () => {
     const owner = newOwner();
     const race = <T>(run: (store: TokenStore, n: number) => Promise<T>) =>

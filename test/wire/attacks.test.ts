@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { BatchIntrospectRequestSchema, CreateRequestSchema } from "#gen/latchkey/v1/token_service_pb.ts";
 import { createEcho, dial, expectServing, start } from "./fixtures.ts";
 import { CREATE, frame, grpcStatusOf, openSession, send } from "./raw.ts";
@@ -132,7 +134,10 @@ describe("a Connect request that can't be read is refused with code and reason",
   });
 
   it.each(["text/plain", "application/xml", "application/grpc+thrift", ""])("the content type '%s'", async (type) => {
-    expect(await post("{}", type)).toEqual({ status: 415, text: "" });
+    expect(await post("{}", type)).toEqual({
+      status: 415,
+      text: expect.stringContaining("set the header content-type to application/json"),
+    });
   });
 });
 
@@ -264,10 +269,32 @@ it("takes no more calls at once on one connection than it says", async () => {
   expect((await Promise.all(answers)).map((answer) => grpcStatusOf(answer).status)).toEqual(Array(9).fill("0"));
 });
 
-it("serves on beside 1,000 idle connections, and hangs up on them", async () => {
+it("serves on beside 10,000 idle connections", async () => {
+  const server = await start({ limits: { headersTimeout: 30_000 } });
+  // In a process of their own: each end of a connection is a file, and no process may have twice as many.
+  const crowd = spawn(process.execPath, ["-e", CROWD, String(server.address.port), "10000"]);
+  onTestFinished(() => void crowd.kill("SIGKILL"));
+  await once(crowd.stdout, "data");
+  await expectServing(server);
+  expect(crowd.exitCode).toBeNull();
+});
+
+/** Opens connections, a hundred at a time, and says so when all are open. */
+const CROWD = `
+  const [port, count] = process.argv.slice(1).map(Number);
+  const open = () => new Promise((resolve, reject) => {
+    const socket = require("node:net").connect(port, "127.0.0.1", resolve);
+    socket.on("error", reject).on("close", () => process.exit(1));
+  });
+  (async () => {
+    for (let n = 0; n < count; n += 100) await Promise.all(Array.from({ length: 100 }, open));
+    console.log("open");
+  })();
+`;
+
+it("hangs up on idle connections", async () => {
   const server = await start({ limits: { headersTimeout: 1500 } });
   const idle = await Promise.all(Array.from({ length: 1000 }, () => dial(server)));
-  await expectServing(server);
   await Promise.all(idle.map(({ closed }) => closed));
   await expectServing(server);
 });

@@ -100,14 +100,14 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
   audiences: string[];
 
   /**
-   * Free data that Introspect answers; 4 KiB of JSON at most.
+   * Free data that Introspect answers; 4 KiB of JSON at most. Only `latchkey:admin` and above may set it.
    *
    * @generated from field: google.protobuf.Struct claims = 10;
    */
   claims?: JsonObject | undefined;
 
   /**
-   * The client that the token is made for.
+   * The client that the token is made for. Only `latchkey:admin` and above may set it.
    *
    * @generated from field: string client_id = 11;
    */
@@ -901,7 +901,7 @@ export const TokenService: GenService<{
    * Makes a token and answers its secret, for the only time.
    *
    * Errors: INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, USES_INVALID,
-   * LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER,
+   * LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, FIELD_NOT_ALLOWED, OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER,
    * AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER),
    * ALREADY_EXISTS (LABEL_TAKEN), RESOURCE_EXHAUSTED (CAP_REACHED).
    *
