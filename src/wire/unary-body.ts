@@ -50,18 +50,21 @@ function checkJson(type: DescMessage, message: Uint8Array): void {
   }
 }
 
+/** How JSON writes what people write wrong most often (protobuf.dev, "ProtoJSON format"). */
+const FORMS: Readonly<Record<string, string>> = {
+  "google.protobuf.Duration": 'a duration is seconds, such as "3600s"',
+  "google.protobuf.Timestamp": 'a time is RFC 3339, such as "2030-01-31T12:00:00Z"',
+  "google.protobuf.FieldMask": 'a mask is names in lowerCamelCase, such as "label,expireTime"',
+  "google.protobuf.Struct": "claims are an object",
+  "latchkey.v1.TokenStatus": 'a status is its full name, such as "TOKEN_STATUS_EXPIRED"',
+};
+
 /** Names the field, but not its value: the decoder's own message would repeat it, and it may be a secret. */
 function explainJson(type: DescMessage, error: unknown): TokenError {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const [, unknown] = /key "(\w{1,40})" is unknown$/.exec(error instanceof Error ? error.message : "") ?? [];
+  const { message, cause } = error instanceof Error ? error : new Error();
+  const [, unknown] = /key "(\w{1,40})" is unknown$/.exec(message) ?? [];
   if (unknown !== undefined) return fieldError("INVALID_REQUEST", unknown, "there is no such field");
-  if (!isFieldError(cause)) return unreadable(`a part of the message is not the JSON of a ${partOf(type, error)}`);
-  return fieldError("INVALID_REQUEST", cause.field().name, "the value can't be read");
-}
-
-/** The type that the decoder was at: `google.protobuf.Duration` tells more than the request's. */
-function partOf(type: DescMessage, error: unknown): string {
-  const [, part] =
-    /^cannot decode (?:message )?([\w.]+) from JSON/.exec(error instanceof Error ? error.message : "") ?? [];
-  return part?.includes(".") ? part : type.typeName;
+  if (isFieldError(cause)) return fieldError("INVALID_REQUEST", cause.field().name, "the value can't be read");
+  const [, part = ""] = /^cannot decode (?:message |enum )([\w.]+) from JSON/.exec(message) ?? [];
+  return unreadable(FORMS[part] ?? `the message is not the JSON of a ${type.typeName}`);
 }

@@ -133,6 +133,21 @@ describe("a Connect request that can't be read is refused with code and reason",
     expect(text).toContain("MESSAGE_TOO_LARGE");
   });
 
+  it.each([
+    ["Create", '{"ttl":"30d"}', 'a duration is seconds, such as "3600s"'],
+    ["Create", '{"expireTime":"tomorrow"}', 'a time is RFC 3339, such as "2030-01-31T12:00:00Z"'],
+    ["Create", '{"claims":[]}', "claims are an object"],
+    ["Create", '{"scope":["a"]}', "scope: there is no such field"],
+    ["Update", '{"updateMask":"expire_time"}', 'a mask is names in lowerCamelCase, such as "label,expireTime"'],
+    ["DeleteAll", '{"status":"EXPIRED"}', 'a status is its full name, such as "TOKEN_STATUS_EXPIRED"'],
+    ["DeleteAll", '{"kind":["link"]}', "kind: there is no such field"],
+    ["List", "[1]", "the message is not the JSON of a latchkey.v1.ListRequest"],
+  ])("the usual mistakes, with a word that helps: %s %s", async (method, body, message) => {
+    const { status, text } = await post(body, "application/json", `/latchkey.v1.TokenService/${method}`);
+    expect([status, JSON.parse(text).message]).toEqual([400, message]);
+    expect(text).toContain("INVALID_REQUEST");
+  });
+
   it.each(["text/plain", "application/xml", "application/grpc+thrift", ""])("the content type '%s'", async (type) => {
     expect(await post("{}", type)).toEqual({
       status: 415,
