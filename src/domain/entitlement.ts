@@ -62,15 +62,12 @@ export function boundExpireTime(
 }
 
 /**
- * Services may decide by claims and client, so these are not their subject's to choose.
+ * For what is not a subject's own to set: claims and client, because services may decide by them, and a new expiry.
  *
  * @throws FIELD_NOT_ALLOWED
  */
-export function requireFields(caller: Caller, fields: Readonly<Record<string, unknown>>): void {
-  if (administers(caller)) return;
-  for (const [field, value] of Object.entries(fields)) {
-    if (value) throw fieldError("FIELD_NOT_ALLOWED", field, "only administrators may set it");
-  }
+export function requireAdministrator(caller: Caller, field: string): void {
+  if (!administers(caller)) throw fieldError("FIELD_NOT_ALLOWED", field, "only administrators may set it");
 }
 
 function administers(caller: Caller): boolean {

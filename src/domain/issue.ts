@@ -3,7 +3,7 @@ import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, nameOf, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
-import { boundExpireTime, requireAudiences, requireFields, requireKind, requireScopes } from "./entitlement.ts";
+import { boundExpireTime, requireAdministrator, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
 import { labelTaken, tokenNotFound } from "./refusals.ts";
@@ -38,7 +38,8 @@ export async function issueToken(context: Context, caller: Caller, wish: NewToke
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
   requireScopes(caller, wish.scopes);
   requireAudiences(caller, wish.audiences);
-  requireFields(caller, { claims: wish.claims, client_id: wish.clientId });
+  if (wish.claims) requireAdministrator(caller, "claims");
+  if (wish.clientId) requireAdministrator(caller, "client_id");
   requireLabel(kind.uniqueLabels, wish.label);
   const now = context.clock();
   const expireTime = boundExpireTime(caller, kind, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now));

@@ -4,6 +4,7 @@ import type { Caller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { editToken } from "./edit.ts";
+import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
 import { purgeTimeOf, requirePermanent, resolveExpireTime } from "./lifetime.ts";
 import { normalizeScopes } from "./scopes.ts";
@@ -17,9 +18,6 @@ export interface TokenChanges {
   readonly scopes?: readonly string[];
   readonly claims?: JsonObject | undefined;
 }
-
-/** What anyone else than an administrator would use to lengthen or upgrade its own token. */
-const ADMINISTRATORS_ONLY = { expireTime: "expire_time", claims: "claims" } as const;
 
 /**
  * Changes a token, if `etag` is empty or still the token's.
@@ -35,7 +33,8 @@ export async function updateToken(
   etag: string,
   signal?: AbortSignal,
 ): Promise<Token> {
-  requireFields(caller, changes);
+  if ("expireTime" in changes) requireAdministrator(caller, "expire_time");
+  if ("claims" in changes) requireAdministrator(caller, "claims");
   const change = (token: Token) => {
     if (etag !== "" && etag !== etagOf(token)) throw new TokenError("ETAG_MISMATCH", "the token has changed since");
     return edited(token, {
@@ -51,13 +50,6 @@ export async function updateToken(
 /** What callers see of a token's revision. */
 export function etagOf(token: Token): string {
   return String(token.revision);
-}
-
-function requireFields(caller: Caller, changes: TokenChanges): void {
-  if (caller.permissions.has("latchkey:admin")) return;
-  for (const [key, field] of Object.entries(ADMINISTRATORS_ONLY)) {
-    if (key in changes) throw fieldError("FIELD_NOT_ALLOWED", field, "only administrators may change it");
-  }
 }
 
 function relabel(token: Token, label: string): Partial<Token> {

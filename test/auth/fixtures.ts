@@ -4,6 +4,7 @@ import type { Metadata, Peer } from "../../src/auth/request.ts";
 import type { Token } from "../../src/domain/token.ts";
 import type { Reason } from "../../src/errors.ts";
 import { TokenError } from "../../src/errors.ts";
+import { tokenOf as anyToken } from "../domain/world.ts";
 
 /** The moment at which all tests of this folder play. */
 export const NOW = Date.UTC(2030, 0, 1);
@@ -19,32 +20,15 @@ export function bearer(token: string): Metadata {
 }
 
 export function tokenOf(changes: Partial<Token> = {}): Token {
-  return {
-    version: 1,
-    revision: 1,
+  return anyToken({
     id: "0000000000000000abc",
-    tenant: "acme",
     subject: "alice",
-    kind: "personal",
-    label: "",
-    hint: "lk_pat_00000000",
     scopes: ["latchkey:self", "photos:read"],
-    audiences: [],
-    claims: undefined,
-    clientId: "",
-    parentId: "",
-    creator: "root",
     createTime: NOW - 1000,
     expireTime: NOW + 1,
     purgeTime: NOW + 1000,
-    lastUsedTime: undefined,
-    active: true,
-    usesLeft: undefined,
-    digests: [],
-    holdsLabel: false,
-    holdsPlace: false,
     ...changes,
-  };
+  });
 }
 
 /** Waits for the failure of a call; it must be a TokenError. */

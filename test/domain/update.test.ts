@@ -113,7 +113,7 @@ describe("who may update", () => {
     const { context, issue } = await openWorld();
     const { token } = await issue();
     await expect(updateToken(context, ada, token.id, { label: "new", ...changes }, "")).rejects.toMatchObject(
-      refusal("FIELD_NOT_ALLOWED", `${field}: only administrators may change it`),
+      refusal("FIELD_NOT_ALLOWED", `${field}: only administrators may set it`),
     );
     expect((await context.store.find(token.id))?.revision).toBe(1);
   });
