@@ -12,6 +12,7 @@ import type { Context } from "./domain/context.ts";
 import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
 import { findBySecret } from "./domain/lookup.ts";
+import { useToken } from "./domain/use.ts";
 import { createTokenService } from "./service/token-service.ts";
 import { openStore } from "./store/open-store.ts";
 import type { TokenStore } from "./store/token-store.ts";
@@ -41,11 +42,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const lastUse = createLastUse(store, systemClock);
   opened.defer(() => lastUse.close());
-  const context: Context = { store, kinds: config.kinds, keys, clock: systemClock, lastUse };
+  const context: Context = {
+    store,
+    kinds: config.kinds,
+    keys,
+    clock: systemClock,
+    lastUse,
+    report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
+  };
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
     verifySecret: (secret) => findBySecret(context, secret),
-    noteUse: (token) => lastUse.note(token),
+    noteUse: (token, digest) => useToken(context, token, digest),
     issuers: (config.issuers?.issuers ?? []).map(createIssuer),
     certificates: createCertificateMapping(config.issuers?.certificates ?? []),
     kinds: config.kinds,

@@ -7,6 +7,7 @@ export type Code =
   | "ALREADY_EXISTS"
   | "PERMISSION_DENIED"
   | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
   | "ABORTED"
   | "UNIMPLEMENTED"
   | "INTERNAL"
@@ -19,6 +20,8 @@ const CODES = {
   CREDENTIALS_MISSING: "UNAUTHENTICATED",
   /** The credentials are not good. Why is told to nobody outside. */
   CREDENTIALS_INVALID: "UNAUTHENTICATED",
+  /** The kind asks for a fresh login, and the caller's was too long ago, or is not known (RFC 9470). */
+  LOGIN_TOO_OLD: "UNAUTHENTICATED",
   /** The caller lacks the permission that the method needs. */
   PERMISSION_DENIED: "PERMISSION_DENIED",
   /** A tenant or subject other than the caller's own, without the permission for it. */
@@ -29,6 +32,10 @@ const CODES = {
   AUDIENCE_BEYOND_CALLER: "PERMISSION_DENIED",
   /** A token of the caller's own kind that would outlive the caller's. */
   LIFETIME_BEYOND_CALLER: "PERMISSION_DENIED",
+  /** A token from an exchange would outlive the one that it is exchanged from. */
+  LIFETIME_BEYOND_PARENT: "PERMISSION_DENIED",
+  /** The token is bound to another client than the one named. */
+  CLIENT_MISMATCH: "PERMISSION_DENIED",
   /** The kind may not be created by this caller. */
   KIND_NOT_ALLOWED: "PERMISSION_DENIED",
   /** A field that only an administrator may change. */
@@ -51,12 +58,22 @@ const CODES = {
   CLAIMS_INVALID: "INVALID_ARGUMENT",
   /** A scope that the token does not have: scopes can only be taken away. */
   SCOPE_WIDENED: "INVALID_ARGUMENT",
+  /** An audience that the token is not for: audiences can only be taken away. */
+  AUDIENCE_WIDENED: "INVALID_ARGUMENT",
+  /** Tokens of this kind are not exchanged for the kind asked for. */
+  EXCHANGE_NOT_ALLOWED: "INVALID_ARGUMENT",
   /** A page token that was changed, or made for another caller or other conditions. */
   PAGE_TOKEN_INVALID: "INVALID_ARGUMENT",
   /** No such token in the caller's reach. */
   TOKEN_NOT_FOUND: "NOT_FOUND",
   /** Another live token of this subject and kind has the label. */
   LABEL_TAKEN: "ALREADY_EXISTS",
+  /** The request id was used before, with another request. */
+  REQUEST_ID_REUSED: "ALREADY_EXISTS",
+  /** The token is expired, used up or switched off. */
+  TOKEN_NOT_ACTIVE: "FAILED_PRECONDITION",
+  /** The secret was good once, and has been replaced since. */
+  SECRET_SPENT: "FAILED_PRECONDITION",
   /** The subject has as many live tokens of this kind as it may. */
   CAP_REACHED: "RESOURCE_EXHAUSTED",
   /** The token has changed since the etag was read. */

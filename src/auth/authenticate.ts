@@ -2,7 +2,8 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { type Caller, createCaller } from "../domain/caller.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Kinds } from "../domain/kinds.ts";
-import { statusOf, type Token } from "../domain/token.ts";
+import type { ProvenToken } from "../domain/lookup.ts";
+import { type SecretDigest, statusOf, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { CertificateMapping } from "./certificates.ts";
 import { type Credentials, collectSchemes, readCredentials } from "./credentials.ts";
@@ -17,9 +18,9 @@ export interface AuthenticatorOptions {
    * Finds the token of a secret, whatever its status; undefined if there is none. Takes the same time for a secret that
    * is wrong and one that is unknown. Rejects if it can't tell.
    */
-  readonly verifySecret: (secret: string) => Promise<Token | undefined>;
-  /** Notes that a token was used to call. */
-  readonly noteUse: (token: Token) => void;
+  readonly verifySecret: (secret: string) => Promise<ProvenToken | undefined>;
+  /** Notes that a token was used to call. Undefined: it was changed meanwhile. */
+  readonly noteUse: (token: Token, digest: SecretDigest) => Promise<Token | undefined>;
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;
@@ -33,6 +34,9 @@ export interface AuthenticatorOptions {
  * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, and what `verifySecret` rejects with.
  */
 export type Authenticate = (metadata: Metadata, peer: Peer) => Promise<Caller>;
+
+/** Of N that use a new secret for the first time at the same moment, one wins each round. */
+const MAX_ROUNDS = 100;
 
 /** What a Latchkey token that is bound to audiences must be bound to, to call Latchkey itself. */
 const AUDIENCE = "latchkey";
@@ -55,11 +59,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   }
 
   async function authenticateSecret(secret: string, kind?: string): Promise<Caller> {
-    const token = await options.verifySecret(secret);
-    if (token === undefined) throw refusal("no such token");
-    const { tenant, subject, scopes } = checkToken(token, options.clock(), kind);
-    options.noteUse(token);
-    return createCaller({ credential: "token", tenant, subject, scopes, token });
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const proven = await options.verifySecret(secret);
+      if (proven === undefined) throw refusal("no such token");
+      const { tenant, subject, scopes } = checkToken(proven.token, options.clock(), kind);
+      const token = await options.noteUse(proven.token, proven.digest);
+      if (token) return createCaller({ credential: "token", tenant, subject, scopes, token });
+    }
+    throw new TokenError("CONFLICT", "others keep changing the token that you call with; try again");
   }
 
   async function authenticateJwt(jwt: string): Promise<Caller> {

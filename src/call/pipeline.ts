@@ -1,6 +1,6 @@
 import { create, type DescMethodUnary, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
-import { authorize } from "../auth/permissions.ts";
+import { anonymous, authorize, needsNoCredentials } from "../auth/permissions.ts";
 import type { Caller } from "../domain/caller.ts";
 import { TokenError } from "../errors.ts";
 import type { Handlers } from "../service/token-service.ts";
@@ -40,7 +40,7 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
 
   async function run(request: CallRequest, entry: { caller: Caller | undefined }): Promise<Message> {
     const { method, message, signal } = request;
-    const caller = await authenticate(request.metadata, request.peer);
+    const caller = needsNoCredentials(method.name) ? anonymous : await authenticate(request.metadata, request.peer);
     entry.caller = caller;
     authorize(caller, method.name);
     validate(method.input, message);

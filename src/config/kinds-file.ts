@@ -82,6 +82,7 @@ interface KindFields {
 
 function toKind(fields: KindFields): Kind {
   return {
+    ...kindDefaults,
     name: fields.name,
     prefix: fields.prefix,
     defaultLifetime: toDefaultLifetime(fields),

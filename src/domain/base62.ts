@@ -1,13 +1,33 @@
-import { randomInt } from "node:crypto";
+import { hkdfSync, type KeyObject, randomInt } from "node:crypto";
 
 /** In the order of ASCII, so that texts of one length sort like their numbers. */
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** `length` characters from the system's random source, each of the 62 equally likely (5.95 bits a character). */
-export function randomBase62(length: number): string {
+/** Where the characters of ids and secrets come from: `length` of them, each of the 62 equally likely (5.95 bits a character). */
+export type RandomText = (length: number) => string;
+
+/** From the system's random source. */
+export const randomBase62: RandomText = (length) => {
   let text = "";
   for (let i = 0; i < length; i++) text += ALPHABET[randomInt(62)];
   return text;
+};
+
+/** Bytes from here on would make some characters likelier than others. */
+const UNBIASED = 62 * 4;
+
+/**
+ * From a key, a salt and a purpose (HKDF, RFC 5869): the same for the same three, and random to whoever lacks the key.
+ * Good for about a hundred characters.
+ */
+export function derivedBase62(key: KeyObject, salt: Uint8Array, purpose: string): RandomText {
+  const characters = [...new Uint8Array(hkdfSync("sha256", key, salt, purpose, 256))]
+    .filter((byte) => byte < UNBIASED)
+    .map((byte) => ALPHABET[byte % 62]);
+  return (length) => {
+    if (length > characters.length) throw new Error("the derived text is used up");
+    return characters.splice(0, length).join("");
+  };
 }
 
 /** A number from 0 to 62^length - 1 in exactly `length` characters. */

@@ -3,7 +3,7 @@ import { isReserved, type Permission, permissionsOf } from "./scopes.ts";
 import type { Owner, Token } from "./token.ts";
 
 /** How a caller proved who it is. */
-export type Credential = "root" | "token" | "jwt" | "certificate";
+export type Credential = "root" | "token" | "jwt" | "certificate" | "none";
 
 /** Who calls, after authentication: all that authorization and the rules of the domain go by. */
 export interface Caller extends Owner {
@@ -11,9 +11,20 @@ export interface Caller extends Owner {
   /** As granted, without what they imply. */
   readonly scopes: ReadonlySet<string>;
   readonly permissions: ReadonlySet<Permission>;
+  /** When the user behind a JWT has logged in (`auth_time`), in milliseconds since 1970. */
+  readonly authTime?: number | undefined;
   /** The Latchkey token that it calls with. */
   readonly token?: Token | undefined;
 }
+
+/** Who calls a method that is open to whoever holds the secret in its request. */
+export const anonymous: Caller = {
+  credential: "none",
+  tenant: "",
+  subject: "",
+  scopes: new Set(),
+  permissions: new Set(),
+};
 
 const NAME = /^[^\p{C}\p{Z}]+$/u;
 

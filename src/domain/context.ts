@@ -1,5 +1,6 @@
 import type { TokenStore } from "../store/token-store.ts";
 import type { Clock } from "./clock.ts";
+import type { TokenEvent } from "./events.ts";
 import type { KeyRing } from "./keys.ts";
 import type { Kinds } from "./kinds.ts";
 import type { LastUse } from "./last-use.ts";
@@ -8,7 +9,10 @@ import type { LastUse } from "./last-use.ts";
 export interface Context {
   readonly store: TokenStore;
   readonly kinds: Kinds;
+  /** Read it anew in every call: it changes when the operator has the keys file read again. */
   readonly keys: KeyRing;
   readonly clock: Clock;
   readonly lastUse: LastUse;
+  /** Tells the operator what somebody should look at. */
+  report(event: TokenEvent): void;
 }

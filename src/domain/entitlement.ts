@@ -1,12 +1,12 @@
-import { fieldError } from "../errors.ts";
+import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, hasScope } from "./caller.ts";
 import type { Kind, Kinds } from "./kinds.ts";
-import type { Lifetime } from "./lifetime.ts";
+import { type Lifetime, lifetimeField } from "./lifetime.ts";
 
 // What a caller may ask for in a new token: never more than it has itself. Administrators are bound by the kind alone.
 
-/** @throws KIND_UNKNOWN, KIND_NOT_ALLOWED */
-export function requireKind(kinds: Kinds, caller: Caller, name: string): Kind {
+/** @throws KIND_UNKNOWN, KIND_NOT_ALLOWED, LOGIN_TOO_OLD */
+export function requireKind(kinds: Kinds, caller: Caller, name: string, now: number): Kind {
   const kind = kinds.get(name);
   if (!kind) throw fieldError("KIND_UNKNOWN", "kind", `none of ${[...kinds.keys()].join(", ")}`);
   if (!administers(caller) && !kind.creators.includes(caller.credential)) {
@@ -16,7 +16,17 @@ export function requireKind(kinds: Kinds, caller: Caller, name: string): Kind {
       `tokens of kind ${name} are made by administrators or other credentials`,
     );
   }
+  if (kind.freshLogin !== undefined && !administers(caller)) requireFreshLogin(caller, kind.freshLogin, now);
   return kind;
+}
+
+/** Only an issuer's JWT tells when its user has logged in; all other credentials may be older than anybody knows. */
+function requireFreshLogin({ authTime }: Caller, longest: number, now: number): void {
+  if (authTime !== undefined && now - authTime <= longest) return;
+  throw new TokenError(
+    "LOGIN_TOO_OLD",
+    "tokens of this kind need a fresh login: log in again, and call with the new JWT",
+  );
 }
 
 /** @throws SCOPE_BEYOND_CALLER */
@@ -57,8 +67,11 @@ export function boundExpireTime(
   const end = caller.token?.kind === kind.name && !administers(caller) ? caller.token.expireTime : undefined;
   if (end === undefined || (expireTime !== undefined && expireTime <= end)) return expireTime;
   if (lifetime.type === "default") return end;
-  const field = { ttl: "ttl", until: "expire_time", permanent: "permanent" }[lifetime.type];
-  throw fieldError("LIFETIME_BEYOND_CALLER", field, `tokens of your own token's kind can't outlive it`);
+  throw fieldError(
+    "LIFETIME_BEYOND_CALLER",
+    lifetimeField(lifetime),
+    `tokens of your own token's kind can't outlive it`,
+  );
 }
 
 /**

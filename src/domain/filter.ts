@@ -8,6 +8,10 @@ export interface Filter {
   readonly label?: string | undefined;
   readonly parentId?: string | undefined;
   readonly clientId?: string | undefined;
+  /** One of these. */
+  readonly ids?: readonly string[] | undefined;
+  /** None of these. */
+  readonly exceptIds?: readonly string[] | undefined;
   readonly created?: Period | undefined;
   /** A permanent token is in no such period. */
   readonly expiring?: Period | undefined;
@@ -30,6 +34,8 @@ export function matches(filter: Filter, token: Token, now: number): boolean {
     (filter.label === undefined || filter.label === token.label) &&
     (filter.parentId === undefined || filter.parentId === token.parentId) &&
     (filter.clientId === undefined || filter.clientId === token.clientId) &&
+    (filter.ids === undefined || filter.ids.includes(token.id)) &&
+    !filter.exceptIds?.includes(token.id) &&
     isWithin(filter.created, token.createTime) &&
     isWithin(filter.expiring, token.expireTime) &&
     isWithin(filter.lastUsed, token.lastUsedTime)

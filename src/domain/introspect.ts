@@ -1,9 +1,11 @@
 import { TokenError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { belongsTo } from "./lookup.ts";
-import { idOfSecret } from "./secret.ts";
-import { changed, statusOf, type Token } from "./token.ts";
+import { proveSecret } from "./lookup.ts";
+import { type Presented, readPresented, type Unreadable } from "./presented.ts";
+import { noteSpentSecret } from "./reuse.ts";
+import { isPurged, type Status, statusOf, type Token } from "./token.ts";
+import { useToken } from "./use.ts";
 
 /** Of N callers at the same moment one wins each round. */
 const MAX_ROUNDS = 1000;
@@ -21,19 +23,13 @@ export interface Question {
   readonly peek: boolean;
 }
 
-export type InactiveReason =
-  | "MALFORMED"
-  | "UNKNOWN"
-  | "EXPIRED"
-  | "EXHAUSTED"
-  | "INACTIVE"
-  | "KIND"
-  | "AUDIENCE"
-  | "SCOPE";
+export type InactiveReason = Unreadable | Exclude<Status, "ACTIVE"> | "KIND" | "AUDIENCE" | "SCOPE" | "SPENT";
 
 export type Verdict =
   | { readonly active: true; readonly token: Token }
   | { readonly active: false; readonly reason: InactiveReason };
+
+const UNKNOWN: Verdict = { active: false, reason: "UNKNOWN" };
 
 /** Tells whether a secret is good for what is asked, and counts one use of a limited-use token, unless `signal` aborts before. */
 export async function introspect(
@@ -42,9 +38,14 @@ export async function introspect(
   question: Question,
   signal?: AbortSignal,
 ): Promise<Verdict> {
-  const id = idOfSecret(question.secret);
-  if (id === undefined) return { active: false, reason: "MALFORMED" };
-  return use(context, caller, question, await context.store.find(id), signal);
+  let presented = readPresented(context, question.secret);
+  // Most secrets are read at once, and waiting for what is there already costs a turn.
+  if (presented instanceof Promise) {
+    const read = await presented;
+    if (typeof read === "string") return { active: false, reason: read };
+    presented = read;
+  }
+  return answer(context, caller, question, presented, await context.store.find(presented.id), signal);
 }
 
 /** The same for many, with one look into the store, until `signal` aborts. Answers in the order of the questions. */
@@ -54,23 +55,26 @@ export async function introspectAll(
   questions: readonly Question[],
   signal?: AbortSignal,
 ): Promise<Verdict[]> {
-  const ids = questions.map((question) => idOfSecret(question.secret));
-  const found = await context.store.findMany(ids.filter((id) => id !== undefined));
+  const presented = await Promise.all(questions.map(({ secret }) => readPresented(context, secret)));
+  const ids = presented.flatMap((read) => (typeof read === "string" ? [] : [read.id]));
+  const found = await context.store.findMany(ids);
   const verdicts: Verdict[] = [];
   for (const [index, question] of questions.entries()) {
+    const read = presented[index] ?? "MALFORMED";
     verdicts.push(
-      ids[index] === undefined
-        ? { active: false, reason: "MALFORMED" }
-        : await use(context, caller, question, found.shift(), signal),
+      typeof read === "string"
+        ? { active: false, reason: read }
+        : await answer(context, caller, question, read, found.shift(), signal),
     );
   }
   return verdicts;
 }
 
-async function use(
+async function answer(
   context: Context,
   caller: Caller,
   question: Question,
+  presented: Presented,
   found: Token | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Verdict> {
@@ -78,29 +82,27 @@ async function use(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     // A use that nobody waits for any more must not be taken.
     signal?.throwIfAborted();
-    const now = context.clock();
-    const reason = judge(context, caller, question, token, now);
-    if (reason !== undefined || token === undefined) return { active: false, reason: reason ?? "UNKNOWN" };
+    const digest = proveSecret(context, token, presented);
+    // Asked also where nothing hangs on it, so that time does not tell a wrong secret from an unknown token.
+    const isSpent = !digest && presented.wasMadeHere();
+    if (!token || !answersFor(caller, token) || isPurged(token, context.clock())) return UNKNOWN;
+    if (!digest) return isSpent ? refuseSpent(context, token, question) : UNKNOWN;
+    const reason = judge(question, token, context.clock());
+    if (reason !== undefined) return { active: false, reason };
     if (question.peek) return { active: true, token };
-    if (token.usesLeft === undefined) {
-      context.lastUse.note(token);
-      return { active: true, token };
-    }
-    const used = takeUse(context, token, now);
-    if ((await context.store.replace(token, used)) === "replaced") return { active: true, token: used };
+    const used = await useToken(context, token, digest);
+    if (used) return { active: true, token: used };
     token = await context.store.find(token.id);
   }
   throw new TokenError("CONFLICT", "others keep using this token; try again");
 }
 
-function judge(
-  context: Context,
-  caller: Caller,
-  question: Question,
-  token: Token | undefined,
-  now: number,
-): InactiveReason | undefined {
-  if (!belongsTo(context, token, question.secret) || !answersFor(caller, token)) return "UNKNOWN";
+async function refuseSpent(context: Context, token: Token, { peek }: Question): Promise<Verdict> {
+  if (!peek) await noteSpentSecret(context, token);
+  return { active: false, reason: "SPENT" };
+}
+
+function judge(question: Question, token: Token, now: number): InactiveReason | undefined {
   const status = statusOf(token, now);
   if (status !== "ACTIVE") return status;
   if (question.kinds.length > 0 && !question.kinds.includes(token.kind)) return "KIND";
@@ -112,13 +114,4 @@ function judge(
 /** An introspecting service learns of its own tenant's tokens only, whatever their scopes. */
 function answersFor(caller: Caller, token: Token): boolean {
   return token.tenant === caller.tenant || caller.permissions.has("latchkey:root");
-}
-
-/** A permanent token that is used up would be listed for ever, so its retention begins with its last use. */
-function takeUse(context: Context, token: Token, now: number): Token {
-  const usesLeft = (token.usesLeft ?? 0) - 1;
-  const retention = context.kinds.get(token.kind)?.retention ?? 0;
-  const purgeTime =
-    usesLeft === 0 ? Math.min(token.purgeTime ?? Number.POSITIVE_INFINITY, now + retention) : token.purgeTime;
-  return changed(token, { usesLeft, lastUsedTime: now, purgeTime });
 }

@@ -4,12 +4,15 @@ import { type Caller, nameOf, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { boundExpireTime, requireAdministrator, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
+import { findLiveToken } from "./existing.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
+import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { labelTaken, tokenNotFound } from "./refusals.ts";
+import { type Attempt, carryOut, type Effect, mintFor } from "./request-id.ts";
 import { normalizeScopes } from "./scopes.ts";
-import { digestSecret, mintSecret } from "./secret.ts";
-import type { Token } from "./token.ts";
+import { makeId } from "./secret.ts";
+import { endOf, type Owner, type Token } from "./token.ts";
 
 /** What a creator asks for. Empty texts mean: not said. */
 export interface NewToken {
@@ -24,52 +27,117 @@ export interface NewToken {
   readonly clientId: string;
   readonly inactive: boolean;
   readonly maxUses: number | undefined;
+  readonly requestId: string;
 }
 
 /** A token and its secret, for the only time. */
 export interface IssuedToken {
   readonly token: Token;
+  /** Empty if the subject had its one token of the kind already: that one's record is answered. */
   readonly secret: string;
 }
 
+/** A token that has neither an id nor a secret yet. */
+export type Draft = Omit<Token, "id" | "hint" | "digests">;
+
 /** Makes a token as its kind allows, with no more than the caller has. Nothing is stored if any rule is broken. */
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
-  const kind = requireKind(context.kinds, caller, wish.kind);
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
+  const { requestId, ...content } = wish;
+  const request = {
+    id: requestId,
+    actor: ["Create", caller.credential, caller.tenant, caller.subject],
+    actorTag: context.store.shardTag(caller),
+    tokenTag: context.store.shardTag(owner),
+    content,
+  };
+  const { token, secrets } = await carryOut(context, request, {
+    check: () => draftToken(context, caller, wish, owner),
+    run: (attempt) => insertNew(context, caller, wish, owner, attempt),
+  });
+  return { token, secret: secrets[0] ?? "" };
+}
+
+async function insertNew(
+  context: Context,
+  caller: Caller,
+  wish: NewToken,
+  owner: Owner,
+  attempt: Attempt,
+): Promise<Effect | "repeated"> {
+  const { kind, draft } = draftToken(context, caller, wish, owner);
+  const { token, secret, recipe } = completeDraft(context, kind, draft, attempt);
+  const outcome = await context.store.insert(token, { cap: capOf(kind), mark: attempt.mark([recipe]) });
+  if (outcome === "inserted") return { token, secrets: [secret] };
+  if (outcome === "repeated") return outcome;
+  if (outcome !== "cap-reached" || !kind.reuse) throw refuseInsert(outcome, kind);
+  const existing = await findLiveToken(context, owner, kind);
+  return existing ? { token: existing, secrets: [] } : insertNew(context, caller, wish, owner, attempt);
+}
+
+function draftToken(context: Context, caller: Caller, wish: NewToken, owner: Owner): { kind: Kind; draft: Draft } {
+  const now = context.clock();
+  const kind = requireKind(context.kinds, caller, wish.kind, now);
   requireScopes(caller, wish.scopes);
   requireAudiences(caller, wish.audiences);
   if (wish.claims) requireAdministrator(caller, "claims");
   if (wish.clientId) requireAdministrator(caller, "client_id");
-  requireLabel(kind.uniqueLabels, wish.label);
-  const now = context.clock();
   const expireTime = boundExpireTime(caller, kind, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now));
-  const minted = mintSecret(kind.prefix, context.store.shardTag(owner));
-  const token: Token = {
-    ...owner,
-    version: 1,
-    revision: 1,
-    id: minted.id,
-    kind: kind.name,
+  const draft = draftOf(kind, owner, now, {
     label: wish.label,
-    hint: minted.hint,
     scopes: normalizeScopes(wish.scopes),
     audiences: normalizeScopes(wish.audiences),
     claims: checkClaims(wish.claims),
     clientId: wish.clientId,
-    parentId: "",
     creator: nameOf(caller),
-    createTime: now,
     expireTime,
-    purgeTime: purgeTimeOf(kind, expireTime),
-    lastUsedTime: undefined,
     active: !wish.inactive,
     usesLeft: resolveUses(kind, wish.maxUses),
-    digests: [digestSecret(context.keys, minted.secret)],
+  });
+  return { kind, draft };
+}
+
+/**
+ * What is the same for all new tokens of a kind.
+ *
+ * @throws LABEL_REQUIRED
+ */
+export function draftOf(
+  kind: Kind,
+  { tenant, subject }: Owner,
+  now: number,
+  fields: Pick<
+    Token,
+    "label" | "scopes" | "audiences" | "claims" | "clientId" | "creator" | "expireTime" | "active" | "usesLeft"
+  > & { readonly parentId?: string },
+): Draft {
+  requireLabel(kind.uniqueLabels, fields.label);
+  const draft = {
+    parentId: "",
+    ...fields,
+    tenant,
+    subject,
+    version: 1,
+    revision: 1,
+    kind: kind.name,
+    createTime: now,
+    purgeTime: undefined,
+    lastUsedTime: undefined,
+    idleTimeout: kind.idleTimeout,
     holdsLabel: kind.uniqueLabels,
-    holdsPlace: kind.maxPerSubject !== undefined,
+    holdsPlace: capOf(kind) !== undefined,
   };
-  await insert(context, kind, token);
-  return { token, secret: minted.secret };
+  return { ...draft, purgeTime: purgeTimeOf(kind, endOf(draft)) };
+}
+
+/** Gives a draft its id and its secret. */
+export function completeDraft(context: Context, kind: Kind, draft: Draft, attempt: Attempt) {
+  const id = makeId(context.store.shardTag(draft), attempt.random("id"));
+  const named = { ...draft, id, hint: hintFor(kind, id) };
+  const recipe = planSecret(attempt.keys, kind, named, draft.createTime);
+  const secret = mintFor(attempt, recipe, 0);
+  const token: Token = { ...named, digests: [keepSecret(attempt.keys, secret)] };
+  return { token, secret, recipe };
 }
 
 /** @throws LABEL_REQUIRED if the label has to be unique and is blank. */
@@ -78,26 +146,35 @@ export function requireLabel(unique: boolean, label: string): void {
     throw fieldError("LABEL_REQUIRED", "label", "is required and unique for this kind");
 }
 
+/** How many live tokens of the kind a subject may have. */
+export function capOf(kind: Kind): number | undefined {
+  return kind.reuse ? 1 : kind.maxPerSubject;
+}
+
+/** The error for an insert that was refused. */
+export function refuseInsert(
+  outcome: "label-taken" | "cap-reached" | "parent-gone" | "conflict",
+  kind: Kind,
+): TokenError {
+  switch (outcome) {
+    case "label-taken":
+      return labelTaken();
+    case "cap-reached":
+      return new TokenError(
+        "CAP_REACHED",
+        `the subject has ${capOf(kind)} live tokens of kind ${kind.name}, the most there may be`,
+      );
+    case "parent-gone":
+      return tokenNotFound();
+    case "conflict":
+      return new TokenError("CONFLICT", "others keep changing this token; try again");
+  }
+}
+
 function resolveUses(kind: Kind, maxUses: number | undefined): number | undefined {
   if (maxUses === undefined) return kind.defaultUses;
   if (kind.maxUses !== undefined && maxUses > kind.maxUses) {
     throw fieldError("USES_INVALID", "max_uses", `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
   }
   return maxUses;
-}
-
-async function insert(context: Context, kind: Kind, token: Token): Promise<void> {
-  switch (await context.store.insert(token, kind.maxPerSubject)) {
-    case "inserted":
-      return;
-    case "label-taken":
-      throw labelTaken();
-    case "cap-reached":
-      throw new TokenError(
-        "CAP_REACHED",
-        `the subject has ${kind.maxPerSubject} live tokens of kind ${kind.name}, the most there may be`,
-      );
-    case "parent-gone":
-      throw tokenNotFound();
-  }
 }

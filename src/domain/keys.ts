@@ -1,4 +1,5 @@
 import { createHash, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import type { ImportedSource } from "./imported.ts";
 
 /** A secret of the installation, as its keys file holds it. */
 export interface ServiceKey {
@@ -15,6 +16,10 @@ export interface DerivedKey {
   readonly digest: KeyObject;
   /** Signs page tokens. */
   readonly pageToken: KeyObject;
+  /** Marks secrets as made here. */
+  readonly proof: KeyObject;
+  /** Makes the secrets of requests that can be repeated. */
+  readonly request: KeyObject;
   /** Tells keys apart without telling anything of them. */
   readonly fingerprint: string;
 }
@@ -25,15 +30,21 @@ export interface KeyRing {
   readonly byVersion: ReadonlyMap<number, DerivedKey>;
   /** The highest version. */
   readonly newest: number;
+  /** How secrets are recognised that other systems have made. */
+  readonly imported: readonly ImportedSource[];
 }
 
 /** @param keys the current one first, then the retiring ones. */
-export function createKeyRing(keys: readonly [ServiceKey, ...ServiceKey[]]): KeyRing {
+export function createKeyRing(
+  keys: readonly [ServiceKey, ...ServiceKey[]],
+  imported: readonly ImportedSource[] = [],
+): KeyRing {
   const derived = keys.map(deriveKey);
   return {
     current: derived[0] as DerivedKey,
     byVersion: new Map(derived.map((key) => [key.version, key])),
     newest: Math.max(...derived.map((key) => key.version)),
+    imported,
   };
 }
 
@@ -49,6 +60,8 @@ function deriveKey({ version, secret }: ServiceKey): DerivedKey {
     version,
     digest: createSecretKey(derive("digest")),
     pageToken: createSecretKey(derive("page-token")),
+    proof: createSecretKey(derive("proof")),
+    request: createSecretKey(derive("request")),
     fingerprint: createHash("sha256").update(derive("fingerprint")).digest("base64url"),
   };
 }

@@ -7,12 +7,20 @@ const DAY = 24 * HOUR;
 /** How a family of tokens lives. Durations are milliseconds. */
 export interface Kind {
   readonly name: string;
-  /** What secrets begin with, before the underscore. No two kinds share one. */
+  /** What its secrets are: random text of ours, or a signed JWT whose `jti` is the token's id. */
+  readonly format: "opaque" | "jwt";
+  /** What opaque secrets begin with, before the underscore. No two kinds share one. Empty for JWTs. */
   readonly prefix: string;
+  /** How its JWTs are made. Does not matter for opaque tokens. */
+  readonly jwt: JwtPolicy;
   /** The life of a token for which none is asked. Undefined: permanent. */
   readonly defaultLifetime: number | undefined;
   /** The longest life that can be asked for. Undefined: any. */
   readonly maxLifetime: number | undefined;
+  /** The only lives that can be asked for, if any are named. Undefined: any up to `maxLifetime`. */
+  readonly allowedLifetimes: readonly number[] | undefined;
+  /** How long a token may go unused before it expires. Undefined: for ever. */
+  readonly idleTimeout: number | undefined;
   /** Whether a token without expiry can be asked for. */
   readonly permanent: boolean;
   /** How many uses a token has for which none are asked. Undefined: unlimited. */
@@ -23,12 +31,39 @@ export interface Kind {
   readonly maxPerSubject: number | undefined;
   /** Whether a label is required, and unique among the subject's live tokens of this kind. */
   readonly uniqueLabels: boolean;
+  /** Whether a subject has one at most, so that Create answers the record of the one it has (get or create). */
+  readonly reuse: boolean;
+  /** What tokens of this kind can be exchanged for. */
+  readonly exchangesTo: readonly ExchangeRule[];
   /** A scheme of the `authorization` header that stands for this kind, for example `OrgUserApiToken`. */
   readonly scheme: string | undefined;
   /** With which credentials a caller may create it for itself. Administrators and the root always may. */
   readonly creators: readonly Credential[];
-  /** How long after its expiry a token is still listed as EXPIRED. */
+  /** How long ago the login of a caller may be that creates one for itself. Undefined: that does not matter. */
+  readonly freshLogin: number | undefined;
+  /** How long after its end a token is still listed as EXPIRED. */
   readonly retention: number;
+}
+
+/** What a token can be exchanged for, and what becomes of it then. */
+export interface ExchangeRule {
+  /** Name of the kind that the exchange makes. */
+  readonly kind: string;
+  /** Whether the exchange takes a use of the token, and its only one if it has any number. */
+  readonly consume: boolean;
+  /** Whether the token gets a new secret with each exchange; the one before is spent then. */
+  readonly rotate: boolean;
+  /** Whether the token and all that came from it die when a spent secret of it is presented. Else that is only reported. */
+  readonly revokeOnReuse: boolean;
+}
+
+/** How a kind's JWTs are made. In texts, `{tenant}`, `{subject}`, `{id}` and the like stand for the token's own. */
+export interface JwtPolicy {
+  readonly algorithm: "EdDSA" | "ES256";
+  /** The claim `iss`. */
+  readonly issuer: string;
+  /** Further claims, or others in the place of the usual ones, by name. */
+  readonly claims: Readonly<Record<string, string>>;
 }
 
 /** The kinds of an installation, by name. */
@@ -36,15 +71,22 @@ export type Kinds = ReadonlyMap<string, Kind>;
 
 /** What a field means where a kinds file leaves it out. */
 export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
+  format: "opaque",
+  jwt: { algorithm: "EdDSA", issuer: "latchkey", claims: {} },
   defaultLifetime: 90 * DAY,
   maxLifetime: undefined,
+  allowedLifetimes: undefined,
+  idleTimeout: undefined,
   permanent: false,
   defaultUses: undefined,
   maxUses: undefined,
   maxPerSubject: undefined,
   uniqueLabels: false,
+  reuse: false,
+  exchangesTo: [],
   scheme: undefined,
   creators: [],
+  freshLogin: undefined,
   retention: DAY,
 };
 
@@ -53,7 +95,15 @@ export const builtInKinds: Kinds = kindTable([
   { ...kindDefaults, name: "personal", prefix: "lk_pat", permanent: true, creators: ["token", "jwt", "certificate"] },
   { ...kindDefaults, name: "service", prefix: "lk_svc", permanent: true },
   { ...kindDefaults, name: "session", prefix: "lk_ses", defaultLifetime: 10 * HOUR, maxLifetime: 31 * DAY },
-  { ...kindDefaults, name: "refresh", prefix: "lk_ref", defaultLifetime: 31 * DAY, maxLifetime: 31 * DAY },
+  {
+    ...kindDefaults,
+    name: "refresh",
+    prefix: "lk_ref",
+    defaultLifetime: 31 * DAY,
+    maxLifetime: 31 * DAY,
+    exchangesTo: [{ kind: "access", consume: false, rotate: false, revokeOnReuse: false }],
+  },
+  { ...kindDefaults, name: "access", prefix: "", format: "jwt", defaultLifetime: HOUR, maxLifetime: HOUR },
   {
     ...kindDefaults,
     name: "link",
@@ -62,6 +112,7 @@ export const builtInKinds: Kinds = kindTable([
     maxLifetime: DAY,
     defaultUses: 1,
     maxUses: 1,
+    exchangesTo: [{ kind: "session", consume: true, rotate: false, revokeOnReuse: false }],
   },
 ]);
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { TokenStore } from "../store/token-store.ts";
 import type { Clock } from "./clock.ts";
-import { changed, type Token } from "./token.ts";
+import { type Token, used } from "./token.ts";
 
 /** A token's last use is noted again only after this time, so that a busy token does not cost a write for every use. */
 const PRECISION = 60_000;
@@ -38,9 +38,7 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
     const uses = [...noted.values()];
     noted.clear();
     for (let start = 0; start < uses.length; start += CHUNK) {
-      const writes = uses
-        .slice(start, start + CHUNK)
-        .map(({ token, time }) => store.replace(token, changed(token, { lastUsedTime: time })));
+      const writes = uses.slice(start, start + CHUNK).map(({ token, time }) => store.replace(token, used(token, time)));
       await Promise.allSettled(writes);
       // SQLite writes without giving way: calls must come in between.
       await setImmediate();

@@ -10,7 +10,14 @@ export type Lifetime =
   | { readonly type: "default" }
   | { readonly type: "ttl"; readonly duration: number }
   | { readonly type: "until"; readonly time: number }
+  /** In words, or as an ISO 8601 duration. */
+  | { readonly type: "life"; readonly text: string }
   | { readonly type: "permanent" };
+
+/** The field of a request in which a lifetime stands. */
+export function lifetimeField(lifetime: Lifetime): string {
+  return { default: "", ttl: "ttl", until: "expire_time", life: "life", permanent: "permanent" }[lifetime.type];
+}
 
 /**
  * When a token expires that is asked for at `now`; undefined: never.
@@ -26,6 +33,8 @@ export function resolveExpireTime(kind: Kind, lifetime: Lifetime, now: number): 
       return undefined;
     case "ttl":
       return checkExpireTime(kind, "ttl", now + lifetime.duration, now);
+    case "life":
+      throw fieldError("LIFETIME_INVALID", "life", "texts come with the helper");
     case "until":
       return checkExpireTime(kind, "expire_time", lifetime.time, now);
   }

@@ -1,9 +1,11 @@
 import { TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
+import { findDigest } from "./digest.ts";
+import { type Presented, readPresented } from "./presented.ts";
 import { tokenNotFound } from "./refusals.ts";
-import { idOfSecret, isId, matchesSecret } from "./secret.ts";
-import { isPurged, type Token } from "./token.ts";
+import { isId } from "./secret.ts";
+import { isPurged, type SecretDigest, type Token } from "./token.ts";
 
 /** How a request names a token. */
 export type TokenHandle = { readonly id: string } | { readonly secret: string };
@@ -14,30 +16,44 @@ export type TokenHandle = { readonly id: string } | { readonly secret: string };
  * @throws TOKEN_NOT_FOUND if there is none in the caller's reach.
  */
 export async function findToken(context: Context, caller: Caller, handle: TokenHandle): Promise<Token> {
-  const token = "id" in handle ? await findById(context, handle.id) : await findBySecret(context, handle.secret);
+  const token =
+    "id" in handle ? await findById(context, handle.id) : (await findBySecret(context, handle.secret))?.token;
   if (!token || !reaches(caller, token)) throw tokenNotFound();
   return token;
 }
 
+/** A token, and the digest by which a secret is its own. */
+export interface ProvenToken {
+  readonly token: Token;
+  readonly digest: SecretDigest;
+}
+
 /** The token that a secret belongs to, whatever its status; undefined if the secret is nobody's. */
-export async function findBySecret(context: Context, secret: string): Promise<Token | undefined> {
-  const id = idOfSecret(secret);
-  if (id === undefined) return undefined;
-  const token = await context.store.find(id);
-  return belongsTo(context, token, secret) ? token : undefined;
+export async function findBySecret(context: Context, secret: string): Promise<ProvenToken | undefined> {
+  const presented = await readPresented(context, secret);
+  if (typeof presented === "string") return undefined;
+  const token = await context.store.find(presented.id);
+  const digest = proveSecret(context, token, presented);
+  return token && digest ? { token, digest } : undefined;
 }
 
 /**
- * Whether the secret is that of the token, and the token is not past its retention.
+ * The digest by which a presented secret is the token's. Undefined: it is not, or not any more, or the token is past its retention.
  *
  * @throws KEY_MISSING if the token was made with a newer key than this instance has: while keys are being changed, "no" would
  * be a guess. A key that is older than ours and gone was taken away on purpose, and its tokens with it.
  */
-export function belongsTo(context: Context, token: Token | undefined, secret: string): token is Token {
+export function proveSecret(
+  context: Context,
+  token: Token | undefined,
+  presented: Presented,
+): SecretDigest | undefined {
   if (token?.digests.some(({ keyVersion }) => keyVersion > context.keys.newest)) {
     throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
   }
-  return matchesSecret(context.keys, token, secret) && token !== undefined && !isPurged(token, context.clock());
+  const now = context.clock();
+  const digest = findDigest(context.keys, token, presented, now);
+  return token !== undefined && !isPurged(token, now) ? digest : undefined;
 }
 
 async function findById(context: Context, id: string): Promise<Token | undefined> {

@@ -15,7 +15,6 @@ export interface Revocation {
   readonly subject: string;
   readonly allSubjects: boolean;
   readonly filter: Filter;
-  readonly exceptIds: readonly string[];
 }
 
 /**
@@ -38,9 +37,7 @@ export async function deleteTokens(
   signal: AbortSignal,
 ): Promise<number> {
   const now = context.clock();
-  const spared = new Set(revocation.exceptIds);
-  const select = (token: Token) =>
-    !spared.has(token.id) && reaches(caller, token) && matches(revocation.filter, token, now);
+  const select = (token: Token) => reaches(caller, token) && matches(revocation.filter, token, now);
 
   if (!revocation.allSubjects) {
     return context.store.removeAll(resolveOwner(caller, revocation.tenant, revocation.subject), select);

@@ -1,39 +1,29 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { encodeBase62, randomBase62 } from "./base62.ts";
+import { encodeBase62, type RandomText } from "./base62.ts";
 import type { DerivedKey, KeyRing } from "./keys.ts";
-import type { SecretDigest, Token } from "./token.ts";
 
-// `<prefix>_<id><secret part><checksum>`: the id is public, 3 characters of shard tag and 95 random bits; the secret part
-// has 190 random bits; the checksum lets junk and typos be refused without a look into the store.
+// `<prefix>_<id><random part><proof><checksum>`: the id is public, 3 characters of shard tag and 95 random bits; the random part
+// has 190 bits; the proof tells, under a service key, that the secret was made here, also after it was replaced; the
+// checksum lets junk and typos be refused without a look into the store.
+const TAG = 3;
 const ID_RANDOM = 16;
-const SECRET_PART = 32;
+const SECRET_RANDOM = 32;
+const PROOF = 8;
 const CHECKSUM = 6;
 const HINT = 8;
 
 const ID = /^[0-9A-Za-z]{19}$/;
-const SECRET = /^([a-z][a-z0-9_]*)_([0-9A-Za-z]{19})[0-9A-Za-z]{32}([0-9A-Za-z]{6})$/;
+const SECRET = /^([a-z][a-z0-9_]*)_([0-9A-Za-z]{19})[0-9A-Za-z]{40}([0-9A-Za-z]{6})$/;
 
-/** A secret that has just been made, and what of it is public. */
-export interface MintedSecret {
-  readonly id: string;
-  /** The only copy. */
-  readonly secret: string;
-  /** The first characters, for people to tell their tokens apart. */
-  readonly hint: string;
+/** A new id for a token of the owner whose shard tag it is. */
+export function makeId(shardTag: string, random: RandomText): string {
+  return shardTag + random(ID_RANDOM);
 }
 
-/** Makes a new secret for a kind's prefix and an owner's shard tag. */
-export function mintSecret(prefix: string, shardTag: string): MintedSecret {
-  const id = shardTag + randomBase62(ID_RANDOM);
-  const body = `${prefix}_${id}${randomBase62(SECRET_PART)}`;
-  return { id, secret: body + checksumOf(body), hint: body.slice(0, prefix.length + 1 + HINT) };
-}
-
-/** The id inside a secret, or undefined if the text has not the form of a secret or its checksum is wrong. */
-export function idOfSecret(secret: string): string | undefined {
-  const [, , id, checksum] = SECRET.exec(secret) ?? [];
-  return checksum === checksumOf(secret.slice(0, -CHECKSUM)) ? id : undefined;
+/** The shard tag that an id begins with. */
+export function tagOf(id: string): string {
+  return id.slice(0, TAG);
 }
 
 /** Whether the text has the form of an id. */
@@ -41,29 +31,34 @@ export function isId(text: string): boolean {
   return ID.test(text);
 }
 
-/** What is kept of a secret. */
-export function digestSecret(keys: KeyRing, secret: string): SecretDigest {
-  return { keyVersion: keys.current.version, digest: hmac(keys.current, secret) };
+/** A new opaque secret for the token. The answer is the only copy. */
+export function makeSecret(keys: KeyRing, prefix: string, id: string, random: RandomText): string {
+  const body = `${prefix}_${id}${random(SECRET_RANDOM)}`;
+  const proven = body + proofOf(keys.current, body);
+  return proven + checksumOf(proven);
 }
 
-/**
- * Whether the secret is the token's. Takes the same work with the wrong secret as with no token at all, so that time does
- * not tell the two apart.
- */
-export function matchesSecret(keys: KeyRing, token: Token | undefined, secret: string): boolean {
-  const candidates = token?.digests ?? [];
-  let found = false;
-  for (const { keyVersion, digest } of candidates.length > 0 ? candidates : [NO_DIGEST]) {
-    const computed = hmac(keys.byVersion.get(keyVersion) ?? keys.current, secret);
-    if (digest.length === computed.length && timingSafeEqual(digest, computed)) found = true;
-  }
-  return found && token !== undefined;
+/** The first characters of the opaque secrets of a token, for people to tell their tokens apart. */
+export function hintOf(prefix: string, id: string): string {
+  return `${prefix}_${id.slice(0, HINT)}`;
 }
 
-const NO_DIGEST: SecretDigest = { keyVersion: 0, digest: new Uint8Array(32) };
+/** The id inside an opaque secret, or undefined if the text has not the form of one or its checksum is wrong. */
+export function idOfSecret(secret: string): string | undefined {
+  const [, , id, checksum] = SECRET.exec(secret) ?? [];
+  return checksum === checksumOf(secret.slice(0, -CHECKSUM)) ? id : undefined;
+}
 
-function hmac(key: DerivedKey, secret: string): Buffer {
-  return createHmac("sha256", key.digest).update(secret).digest();
+/** Whether an opaque secret was made here with one of the keys: whoever makes one up hits the proof once in 2^47 times. */
+export function wasMadeHere(keys: KeyRing, secret: string): boolean {
+  const body = secret.slice(0, -(PROOF + CHECKSUM));
+  const proof = secret.slice(-(PROOF + CHECKSUM), -CHECKSUM);
+  return [...keys.byVersion.values()].some((key) => proofOf(key, body) === proof);
+}
+
+function proofOf(key: DerivedKey, body: string): string {
+  const bits = createHmac("sha256", key.proof).update(body).digest().readUIntBE(0, 6);
+  return encodeBase62(bits % 62 ** PROOF, PROOF);
 }
 
 function checksumOf(body: string): string {

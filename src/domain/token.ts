@@ -6,10 +6,19 @@ export interface Owner {
   readonly subject: string;
 }
 
-/** What is kept of a secret: an HMAC-SHA-256 under one of the service's keys. */
+/** What is kept of a secret: an HMAC-SHA-256 under one of the service's keys. Times and spans are milliseconds. */
 export interface SecretDigest {
   readonly keyVersion: number;
   readonly digest: Uint8Array;
+  /** Which entry of the keys file tells how an imported secret turns into what the digest is of. Empty: made here. */
+  readonly source: string;
+  /** The moment from which the secret is not accepted any more: the end of a grace. Undefined: as long as the token. */
+  readonly until: number | undefined;
+  /**
+   * Set: the secret was not used yet. Its first use gives all others of the token this much time, and then it is just
+   * the token's secret. Undefined: it is that already.
+   */
+  readonly pendingGrace: number | undefined;
 }
 
 /**
@@ -37,9 +46,11 @@ export interface Token extends Owner {
   readonly createTime: number;
   /** Undefined: permanent. */
   readonly expireTime: number | undefined;
-  /** When the store drops the record: expiry plus the kind's retention. Undefined: never. */
+  /** When the store drops the record: `endOf` plus the kind's retention. Undefined: never. */
   readonly purgeTime: number | undefined;
   readonly lastUsedTime: number | undefined;
+  /** How long it may go unused before it expires. Undefined: for ever. */
+  readonly idleTimeout: number | undefined;
   readonly active: boolean;
   /** Undefined: unlimited. */
   readonly usesLeft: number | undefined;
@@ -52,9 +63,21 @@ export interface Token extends Owner {
 
 export type Status = "ACTIVE" | "INACTIVE" | "EXPIRED" | "EXHAUSTED";
 
+/** When the token ends as things stand: at its expiry, or before that for want of use. Undefined: never. */
+export function endOf({
+  expireTime,
+  idleTimeout,
+  lastUsedTime,
+  createTime,
+}: Pick<Token, "expireTime" | "idleTimeout" | "lastUsedTime" | "createTime">): number | undefined {
+  if (idleTimeout === undefined) return expireTime;
+  return Math.min(expireTime ?? Number.POSITIVE_INFINITY, (lastUsedTime ?? createTime) + idleTimeout);
+}
+
 /** The status at `now`. What can't be undone comes first. */
 export function statusOf(token: Token, now: number): Status {
-  if (token.expireTime !== undefined && token.expireTime <= now) return "EXPIRED";
+  const end = endOf(token);
+  if (end !== undefined && end <= now) return "EXPIRED";
   if (token.usesLeft === 0) return "EXHAUSTED";
   return token.active ? "ACTIVE" : "INACTIVE";
 }
@@ -65,16 +88,24 @@ export function isPurged(token: Token, now: number): boolean {
 }
 
 /**
- * Until when the token keeps its unique label and its place under a cap: its expiry, or at once when it is used up.
+ * Until when the token keeps its unique label and its place under a cap: its end, or at once when it is used up.
  * A token that is only switched off keeps both, because it can come back.
  */
 export function holdsUntil(token: Token): number | undefined {
-  return token.usesLeft === 0 ? 0 : token.expireTime;
+  return token.usesLeft === 0 ? 0 : endOf(token);
 }
 
 /** The next version of a record. */
 export function changed(token: Token, changes: Partial<Token>): Token {
   return { ...token, ...changes, version: token.version + 1 };
+}
+
+/** The next version of a record after a use at `now`, which moves on the end of a token that must not go unused. */
+export function used(token: Token, now: number, changes: Partial<Token> = {}): Token {
+  const next = changed(token, { ...changes, lastUsedTime: now });
+  if (token.idleTimeout === undefined || changes.purgeTime !== undefined) return next;
+  const retention = (token.purgeTime ?? 0) - (endOf(token) ?? 0);
+  return { ...next, purgeTime: (endOf(next) ?? 0) + retention };
 }
 
 /** The next version of a record, in a change that callers see as a new etag. */

@@ -2,17 +2,21 @@ import type {
   CreateRequest,
   DeleteAllRequest,
   DeleteRequest,
+  ExchangeRequest,
   GetRequest,
   ListRequest,
+  RotateRequest,
   SetActiveRequest,
   UpdateRequest,
 } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { ExchangeWish } from "../domain/exchange.ts";
 import type { Filter, Period } from "../domain/filter.ts";
 import type { NewToken } from "../domain/issue.ts";
 import type { Lifetime } from "../domain/lifetime.ts";
 import type { ListQuery } from "../domain/list.ts";
 import type { TokenHandle } from "../domain/lookup.ts";
 import type { Revocation } from "../domain/revoke.ts";
+import type { Rotation } from "../domain/rotate.ts";
 import type { TokenChanges } from "../domain/update.ts";
 import { fieldError } from "../errors.ts";
 import { durationToMs, timestampToMs } from "./times.ts";
@@ -20,7 +24,27 @@ import { fromStatusMessage } from "./token-message.ts";
 
 /** What a CreateRequest asks for, in the domain's terms. */
 export function toNewToken(request: CreateRequest): NewToken {
-  return { ...request, lifetime: toLifetime(request.lifetime), claims: request.claims, maxUses: request.maxUses };
+  const { tenant, subject, kind, label, lifetime, scopes, audiences, claims, clientId, inactive, maxUses, requestId } =
+    request;
+  const texts = { tenant, subject, kind, label, clientId, requestId };
+  return { ...texts, lifetime: toLifetime(lifetime), scopes, audiences, claims, inactive, maxUses };
+}
+
+/** What a RotateRequest asks for. */
+export function toRotation(request: RotateRequest): Rotation {
+  const { grace, activateOnFirstUse, requestId } = request;
+  return {
+    handle: toHandle(request),
+    grace: grace ? durationToMs("grace", grace) : 0,
+    activateOnFirstUse,
+    requestId,
+  };
+}
+
+/** What an ExchangeRequest asks for. */
+export function toExchangeWish(request: ExchangeRequest): ExchangeWish {
+  const { secret, kind, scopes, audiences, lifetime, clientId, requestId } = request;
+  return { secret, kind, scopes, audiences, lifetime: toLifetime(lifetime), clientId, requestId };
 }
 
 function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
@@ -29,6 +53,8 @@ function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
       return { type: "ttl", duration: durationToMs("ttl", lifetime.value) };
     case "expireTime":
       return { type: "until", time: timestampToMs("expire_time", lifetime.value) ?? 0 };
+    case "life":
+      return { type: "life", text: lifetime.value };
     case "permanent":
       return { type: "permanent" };
     case undefined:
@@ -36,21 +62,14 @@ function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
   }
 }
 
-/** How a Get, SetActive or Delete names its token. That one is named is a rule of the proto. */
-export function toHandle({ token }: GetRequest | SetActiveRequest | DeleteRequest): TokenHandle {
+/** How a Get, SetActive, Rotate or Delete names its token. That one is named is a rule of the proto. */
+export function toHandle({ token }: GetRequest | SetActiveRequest | RotateRequest | DeleteRequest): TokenHandle {
   return token.case === "secret" ? { secret: token.value } : { id: token.value ?? "" };
 }
 
 /** What a ListRequest asks for. */
 export function toListQuery(request: ListRequest): ListQuery {
-  const filter: Filter = {
-    ...toFilter(request),
-    label: request.label,
-    parentId: request.parentId || undefined,
-    created: toPeriod("created", request.createdAfter, request.createdBefore),
-    expiring: toPeriod("expiring", request.expiringAfter, request.expiringBefore),
-    lastUsed: toPeriod("last_used", request.lastUsedAfter, request.lastUsedBefore),
-  };
+  const filter: Filter = { ...toFilter(request), parentId: request.parentId || undefined };
   return {
     tenant: request.tenant,
     subject: request.subject,
@@ -66,8 +85,7 @@ export function toRevocation(request: DeleteAllRequest): Revocation {
     tenant: request.tenant,
     subject: request.subject,
     allSubjects: request.allSubjects,
-    filter: { ...toFilter(request), clientId: request.clientId || undefined },
-    exceptIds: request.exceptIds,
+    filter: toFilter(request),
   };
 }
 
@@ -76,6 +94,13 @@ function toFilter(request: ListRequest | DeleteAllRequest): Filter {
     kinds: request.kinds.length > 0 ? request.kinds : undefined,
     status: fromStatusMessage(request.status),
     permanent: request.permanent,
+    label: request.label,
+    clientId: request.clientId || undefined,
+    ids: request.ids.length > 0 ? request.ids : undefined,
+    exceptIds: request.exceptIds,
+    created: toPeriod("created", request.createdAfter, request.createdBefore),
+    expiring: toPeriod("expiring", request.expiringAfter, request.expiringBefore),
+    lastUsed: toPeriod("last_used", request.lastUsedAfter, request.lastUsedBefore),
   };
 }
 

@@ -33,6 +33,9 @@ export function toTokenMessage(token: Token, now: number): MessageInitShape<type
       remainingLife: msToDuration(Math.max(0, token.expireTime - now)),
     }),
     ...(token.lastUsedTime !== undefined && { lastUsedTime: msToTimestamp(token.lastUsedTime) }),
+    ...(token.idleTimeout !== undefined && {
+      idleExpireTime: msToTimestamp((token.lastUsedTime ?? token.createTime) + token.idleTimeout),
+    }),
     active: token.active,
     status: STATUS[statusOf(token, now)],
     ...(token.usesLeft !== undefined && { usesLeft: token.usesLeft }),

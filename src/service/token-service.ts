@@ -2,14 +2,16 @@ import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { InactiveReason, type IntrospectResponseSchema, type TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Caller } from "../domain/caller.ts";
 import type { Context } from "../domain/context.ts";
+import { exchangeToken } from "../domain/exchange.ts";
 import { introspect, introspectAll, type Verdict } from "../domain/introspect.ts";
 import { issueToken } from "../domain/issue.ts";
 import { listTokens } from "../domain/list.ts";
 import { findToken } from "../domain/lookup.ts";
 import { deleteToken, deleteTokens } from "../domain/revoke.ts";
+import { rotateToken } from "../domain/rotate.ts";
 import { setActive } from "../domain/set-active.ts";
 import { updateToken } from "../domain/update.ts";
-import { toChanges, toHandle, toListQuery, toNewToken, toRevocation } from "./requests.ts";
+import { toChanges, toExchangeWish, toHandle, toListQuery, toNewToken, toRevocation, toRotation } from "./requests.ts";
 import { toTokenMessage } from "./token-message.ts";
 
 type Methods = (typeof TokenService)["method"];
@@ -30,7 +32,7 @@ export function createTokenService(context: Context): Handlers {
   return {
     async create(caller, request) {
       const { token, secret } = await issueToken(context, caller, toNewToken(request));
-      return { token: show(token), secret };
+      return { token: show(token), secret, existing: secret === "" };
     },
 
     async list(caller, request, signal) {
@@ -49,6 +51,16 @@ export function createTokenService(context: Context): Handlers {
 
     async setActive(caller, request, signal) {
       return { token: show(await setActive(context, caller, toHandle(request), request.active, signal)) };
+    },
+
+    async rotate(caller, request, signal) {
+      const { token, secret } = await rotateToken(context, caller, toRotation(request), signal);
+      return { token: show(token), secret };
+    },
+
+    async exchange(_caller, request, signal) {
+      const { token, ...secrets } = await exchangeToken(context, toExchangeWish(request), signal);
+      return { token: show(token), ...secrets };
     },
 
     async delete(caller, request) {

@@ -31,7 +31,7 @@ export function versionBytes(version: number): Buffer {
 }
 
 function toRecord(token: Token): TokenRecord {
-  const { createTime, expireTime, purgeTime, lastUsedTime, claims, usesLeft, digests, ...same } = token;
+  const { createTime, expireTime, purgeTime, lastUsedTime, idleTimeout, claims, usesLeft, digests, ...same } = token;
   return create(TokenRecordSchema, {
     ...same,
     scopes: [...token.scopes],
@@ -41,8 +41,15 @@ function toRecord(token: Token): TokenRecord {
     ...(expireTime !== undefined && { expireTime: BigInt(expireTime) }),
     ...(purgeTime !== undefined && { purgeTime: BigInt(purgeTime) }),
     ...(lastUsedTime !== undefined && { lastUsedTime: BigInt(lastUsedTime) }),
+    ...(idleTimeout !== undefined && { idleTimeout: BigInt(idleTimeout) }),
     ...(usesLeft !== undefined && { usesLeft }),
-    digests: digests.map(({ keyVersion, digest }) => ({ keyVersion, digest: new Uint8Array(digest) })),
+    digests: digests.map(({ keyVersion, digest, source, until, pendingGrace }) => ({
+      keyVersion,
+      digest: new Uint8Array(digest),
+      source,
+      ...(until !== undefined && { until: BigInt(until) }),
+      ...(pendingGrace !== undefined && { pendingGrace: BigInt(pendingGrace) }),
+    })),
   });
 }
 
@@ -67,10 +74,17 @@ function toToken(record: TokenRecord): Token {
     expireTime: toNumber(record.expireTime),
     purgeTime: toNumber(record.purgeTime),
     lastUsedTime: toNumber(record.lastUsedTime),
+    idleTimeout: toNumber(record.idleTimeout),
     active: record.active,
     usesLeft: record.usesLeft,
     // A copy, so that the digest does not keep a whole answer of Redis in memory.
-    digests: record.digests.map(({ keyVersion, digest }) => ({ keyVersion, digest: new Uint8Array(digest) })),
+    digests: record.digests.map(({ keyVersion, digest, source, until, pendingGrace }) => ({
+      keyVersion,
+      digest: new Uint8Array(digest),
+      source,
+      until: toNumber(until),
+      pendingGrace: toNumber(pendingGrace),
+    })),
     holdsLabel: record.holdsLabel,
     holdsPlace: record.holdsPlace,
   };

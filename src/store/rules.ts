@@ -25,6 +25,10 @@ export function acceptRepeat(known: Token, token: Token): "inserted" {
   throw idTaken();
 }
 
+export function aliasTaken(): TokenError {
+  return new TokenError("CONFLICT", "another token goes by this name");
+}
+
 export function idTaken(): TokenError {
   return new TokenError("CONFLICT", "another token has this id");
 }

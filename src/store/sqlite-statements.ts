@@ -38,6 +38,15 @@ export function prepareStatements(database: DatabaseSync) {
       SELECT record FROM tokens
       WHERE tenant = :tenant AND (tag, subject) > (:tag, :subject) AND purge_time > :now
       ORDER BY tag, subject, create_time DESC, id DESC LIMIT :limit`),
+    findClaim: database.prepare("SELECT value FROM claims WHERE name = :name AND until > :now"),
+    addClaim: database.prepare("INSERT OR REPLACE INTO claims VALUES (:name, :value, :until)"),
+    purgeClaims: database.prepare(`
+      DELETE FROM claims WHERE name IN (SELECT name FROM claims WHERE until <= :now ORDER BY until LIMIT :most)`),
+    findAlias: database.prepare("SELECT id FROM aliases WHERE alias = :alias AND purge_time > :now"),
+    addAlias: database.prepare("INSERT OR REPLACE INTO aliases VALUES (:alias, :id, :purgeTime)"),
+    purgeAliases: database.prepare(`
+      DELETE FROM aliases
+      WHERE alias IN (SELECT alias FROM aliases WHERE purge_time <= :now ORDER BY purge_time LIMIT :most)`),
     fingerprints: database.prepare("SELECT fingerprint FROM fingerprints"),
     addFingerprint: database.prepare("INSERT OR IGNORE INTO fingerprints VALUES (:fingerprint)"),
     ping: database.prepare("SELECT 1 FROM meta"),

@@ -4,11 +4,20 @@ import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
-import { acceptRepeat, takesLabel } from "./rules.ts";
+import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
 import { shardTagger } from "./shard.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
-import { type Change, type PageCursor, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
+import {
+  type Change,
+  type Claim,
+  type InsertOptions,
+  type Mark,
+  type PageCursor,
+  type PageRange,
+  REMOVE_BATCH,
+  type TokenStore,
+} from "./token-store.ts";
 
 /** Beyond every time. */
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -45,18 +54,24 @@ class SqliteStore implements TokenStore {
     this.shardTag = shardTagger(readShardKey(database));
   }
 
-  async insert(token: Token, cap = NEVER) {
+  async insert(token: Token, { cap = NEVER, parent, mark }: InsertOptions = {}) {
     return this.#write((now, changes) => {
-      this.#statements.purge.run({ now, most: PURGE_BATCH });
+      this.#purge(now);
+      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
       const known = this.#find(token.id, now);
       if (known) return acceptRepeat(known, token);
       const owner = this.#place(token);
       if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
       if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
       if (token.parentId !== "" && !this.#find(token.parentId, now)) return "parent-gone";
+      if (parent) {
+        const outcome = this.#replace(parent.previous, parent.next, now, changes);
+        if (outcome !== "replaced") return outcome;
+      }
       const { id, kind, parentId, createTime } = token;
       this.#statements.insert.run({ ...owner, id, kind, parentId, createTime, ...changeable(token) });
       changes.push({ type: "changed", id });
+      if (mark) this.#statements.addClaim.run({ ...mark });
       return "inserted";
     });
   }
@@ -69,14 +84,40 @@ class SqliteStore implements TokenStore {
     return this.#read((now) => ids.map((id) => this.#find(id, now)));
   }
 
-  async replace(previous: Token, next: Token) {
+  async replace(previous: Token, next: Token, mark?: Mark) {
     return this.#write((now, changes) => {
-      if (this.#find(previous.id, now)?.version !== previous.version) return "conflict";
-      if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
-      this.#statements.replace.run({ id: next.id, ...changeable(next) });
-      changes.push({ type: "changed", id: next.id });
-      return "replaced";
+      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
+      const outcome = this.#replace(previous, next, now, changes);
+      if (outcome === "replaced" && mark) this.#statements.addClaim.run({ ...mark });
+      return outcome;
     });
+  }
+
+  async claim({ name, value, until }: Claim) {
+    return this.#write((now) => {
+      this.#purge(now);
+      const known = this.#findClaim(name, now);
+      if (known === undefined) this.#statements.addClaim.run({ name, value, until });
+      return known ?? value;
+    });
+  }
+
+  async findClaim(_tag: string, name: string) {
+    return this.#read((now) => this.#findClaim(name, now));
+  }
+
+  async addAlias(alias: string, id: string, purgeTime = NEVER) {
+    this.#write((now) => {
+      const known = this.#statements.findAlias.get({ alias, now });
+      if (known && known.id !== id) throw aliasTaken();
+      if (!known) this.#statements.addAlias.run({ alias, id, purgeTime });
+    });
+  }
+
+  async findAliases(aliases: readonly string[]) {
+    return this.#read((now) =>
+      aliases.map((alias) => this.#statements.findAlias.get({ alias, now })?.id as string | undefined),
+    );
   }
 
   async page({ tenant, subject, after, limit }: PageRange) {
@@ -155,6 +196,25 @@ class SqliteStore implements TokenStore {
     });
     for (const change of changes) this.#feed.publish(change);
     return result;
+  }
+
+  #replace(previous: Token, next: Token, now: number, changes: Change[]) {
+    if (this.#find(previous.id, now)?.version !== previous.version) return "conflict";
+    if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
+    this.#statements.replace.run({ id: next.id, ...changeable(next) });
+    changes.push({ type: "changed", id: next.id });
+    return "replaced";
+  }
+
+  #findClaim(name: string, now: number): string | undefined {
+    return this.#statements.findClaim.get({ name, now })?.value as string | undefined;
+  }
+
+  /** Drops a few of the dead. */
+  #purge(now: number): void {
+    this.#statements.purge.run({ now, most: PURGE_BATCH });
+    this.#statements.purgeClaims.run({ now, most: PURGE_BATCH });
+    this.#statements.purgeAliases.run({ now, most: PURGE_BATCH });
   }
 
   #find(id: string, now: number): Token | undefined {

@@ -23,6 +23,8 @@ export interface TokenStore {
    * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label.
    * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
    * - `parent-gone`: it has a `parentId`, and no such token exists.
+   * - `conflict`: `parent` is to change with it, and the stored version is not that of `parent.previous`.
+   * - `repeated`: the write of this `mark` was made before. Comes before all others.
    *
    * Live means: before `holdsUntil(token)`.
    *
@@ -30,7 +32,10 @@ export interface TokenStore {
    *
    * @throws CONFLICT if another token has this id.
    */
-  insert(token: Token, cap?: number): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone">;
+  insert(
+    token: Token,
+    options?: InsertOptions,
+  ): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone" | "conflict" | "repeated">;
 
   /** The token with this id. */
   find(id: string): Promise<Token | undefined>;
@@ -45,11 +50,33 @@ export interface TokenStore {
    * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous` or `next` is live, and another live
    *   token holds that label.
    *
+   * - `repeated`: the write of this `mark` was made before. Comes before all others.
+   *
    * Never idempotent, not even for the same bytes: of many that take the last use in one millisecond, one may win.
    *
    * `id`, owner, kind, `createTime`, `parentId` and `holdsPlace` never change.
    */
-  replace(previous: Token, next: Token): Promise<"replaced" | "conflict" | "label-taken">;
+  replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "conflict" | "label-taken" | "repeated">;
+
+  /**
+   * Keeps a text under a name, unless the shard has something under it already; answers what is kept from now on, until the
+   * time that came with it. One of N callers at the same moment wins, and all learn its value.
+   */
+  claim(claim: Claim): Promise<string>;
+
+  /** What a shard keeps under this name, by `claim` or as the mark of a write. */
+  findClaim(tag: string, name: string): Promise<string | undefined>;
+
+  /**
+   * Lets a token be found by another name than its id, until its record is dropped by `purgeTime` (undefined: for ever).
+   * A name that leads to the same token already stays as it is.
+   *
+   * @throws CONFLICT if the name leads to another token.
+   */
+  addAlias(alias: string, id: string, purgeTime: number | undefined): Promise<void>;
+
+  /** The ids behind these names, in their order, in one round trip. Such a token may be gone. */
+  findAliases(aliases: readonly string[]): Promise<(string | undefined)[]>;
 
   /**
    * The tokens of an owner, newest first (`createTime`, then id, descending); or those of a tenant, owner by owner in
@@ -86,6 +113,28 @@ export interface TokenStore {
 
 /** How many tokens `removeAll` deletes in one atomic step. */
 export const REMOVE_BATCH = 10_000;
+
+/** What happens together with an insert, or keeps it from happening. */
+export interface InsertOptions {
+  /** How many live tokens of the owner and kind may hold a place, this one included. Default: any number. */
+  readonly cap?: number | undefined;
+  /** The parent as it was read, and what it becomes. Both or none are written. */
+  readonly parent?: { readonly previous: Token; readonly next: Token } | undefined;
+  readonly mark?: Mark | undefined;
+}
+
+/** A text that is kept in the shard of a written token, so that the write is made once however often it is asked for. */
+export interface Mark {
+  readonly name: string;
+  readonly value: string;
+  /** When it goes, in milliseconds since 1970. */
+  readonly until: number;
+}
+
+/** A text that is kept in the shard of this tag. */
+export interface Claim extends Mark {
+  readonly tag: string;
+}
 
 /** Which tokens `page` goes through: those of `subject`, or without it those of the whole tenant. */
 export interface PageRange {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Caller, createCaller } from "../../src/domain/caller.ts";
 import type { Context } from "../../src/domain/context.ts";
+import type { TokenEvent } from "../../src/domain/events.ts";
 import type { Question } from "../../src/domain/introspect.ts";
 import { type IssuedToken, issueToken, type NewToken } from "../../src/domain/issue.ts";
 import { createKeyRing } from "../../src/domain/keys.ts";
@@ -22,6 +23,8 @@ export const DAY = 24 * HOUR;
 /** The rules with a store of their own, and a clock that stands still until it is moved. */
 export interface World {
   readonly context: Context;
+  /** What was reported. */
+  readonly events: readonly TokenEvent[];
   pass(span: number): void;
   issue(wish?: Partial<NewToken>, caller?: Caller, by?: Context): Promise<IssuedToken>;
 }
@@ -38,9 +41,12 @@ export async function openWorld(...kinds: Kind[]): Promise<World> {
     rmSync(folder, { recursive: true });
   });
   const table = kindTable([...builtInKinds.values(), ...kinds]);
-  const context = { store, kinds: table, keys: keyRing(1), clock, lastUse };
+  const events: TokenEvent[] = [];
+  const report = (event: TokenEvent) => void events.push(event);
+  const context = { store, kinds: table, keys: keyRing(1), clock, lastUse, report };
   return {
     context,
+    events,
     pass(span) {
       now += span;
     },
@@ -90,6 +96,7 @@ export function newToken(changes: Partial<NewToken> = {}): NewToken {
     clientId: "",
     inactive: false,
     maxUses: undefined,
+    requestId: "",
     ...changes,
   };
 }
@@ -114,6 +121,7 @@ export function tokenOf(changes: Partial<Token> = {}): Token {
     expireTime: NOW + DAY,
     purgeTime: NOW + 2 * DAY,
     lastUsedTime: undefined,
+    idleTimeout: undefined,
     active: true,
     usesLeft: undefined,
     digests: [],

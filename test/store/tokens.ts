@@ -29,9 +29,12 @@ export function newToken(store: Pick<TokenStore, "shardTag">, owner: Owner, fiel
     expireTime: undefined,
     purgeTime: undefined,
     lastUsedTime: undefined,
+    idleTimeout: undefined,
     active: true,
     usesLeft: undefined,
-    digests: [{ keyVersion: 1, digest: new Uint8Array(32).fill(7) }],
+    digests: [
+      { keyVersion: 1, digest: new Uint8Array(32).fill(7), source: "", until: undefined, pendingGrace: undefined },
+    ],
     holdsLabel: false,
     holdsPlace: false,
     ...fields,

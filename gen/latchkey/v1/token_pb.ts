@@ -12,7 +12,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/token.proto.
  */
 export const file_latchkey_v1_token: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYXRjaGtleS92MS90b2tlbi5wcm90bxILbGF0Y2hrZXkudjEiwgQKBVRva2VuEgoKAmlkGAEgASgJEg4KBnRlbmFudBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEgwKBGtpbmQYBCABKAkSDQoFbGFiZWwYBSABKAkSDAoEaGludBgGIAEoCRIOCgZzY29wZXMYByADKAkSEQoJYXVkaWVuY2VzGAggAygJEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJY2xpZW50X2lkGAogASgJEhEKCXBhcmVudF9pZBgLIAEoCRIPCgdjcmVhdG9yGAwgASgJEi8KC2NyZWF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF91c2VkX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmFjdGl2ZRgQIAEoCBIoCgZzdGF0dXMYESABKA4yGC5sYXRjaGtleS52MS5Ub2tlblN0YXR1cxInCgRsaWZlGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnJlbWFpbmluZ19saWZlGBMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCXVzZXNfbGVmdBgUIAEoBUgAiAEBEgwKBGV0YWcYFSABKAlCDAoKX3VzZXNfbGVmdCqVAQoLVG9rZW5TdGF0dXMSHAoYVE9LRU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTVE9LRU5fU1RBVFVTX0FDVElWRRABEhkKFVRPS0VOX1NUQVRVU19JTkFDVElWRRACEhgKFFRPS0VOX1NUQVRVU19FWFBJUkVEEAMSGgoWVE9LRU5fU1RBVFVTX0VYSEFVU1RFRBAEYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChdsYXRjaGtleS92MS90b2tlbi5wcm90bxILbGF0Y2hrZXkudjEi+AQKBVRva2VuEgoKAmlkGAEgASgJEg4KBnRlbmFudBgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEgwKBGtpbmQYBCABKAkSDQoFbGFiZWwYBSABKAkSDAoEaGludBgGIAEoCRIOCgZzY29wZXMYByADKAkSEQoJYXVkaWVuY2VzGAggAygJEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJY2xpZW50X2lkGAogASgJEhEKCXBhcmVudF9pZBgLIAEoCRIPCgdjcmVhdG9yGAwgASgJEi8KC2NyZWF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF91c2VkX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmFjdGl2ZRgQIAEoCBIoCgZzdGF0dXMYESABKA4yGC5sYXRjaGtleS52MS5Ub2tlblN0YXR1cxInCgRsaWZlGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnJlbWFpbmluZ19saWZlGBMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCXVzZXNfbGVmdBgUIAEoBUgAiAEBEgwKBGV0YWcYFSABKAkSNAoQaWRsZV9leHBpcmVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDAoKX3VzZXNfbGVmdCqVAQoLVG9rZW5TdGF0dXMSHAoYVE9LRU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTVE9LRU5fU1RBVFVTX0FDVElWRRABEhkKFVRPS0VOX1NUQVRVU19JTkFDVElWRRACEhgKFFRPS0VOX1NUQVRVU19FWFBJUkVEEAMSGgoWVE9LRU5fU1RBVFVTX0VYSEFVU1RFRBAEYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * A token as the server knows it. It never holds the secret.
@@ -56,7 +56,8 @@ export type Token = Message<"latchkey.v1.Token"> & {
   label: string;
 
   /**
-   * The first characters of the secret, to show to people. Not unique, not a secret.
+   * The first characters of the secret, to show to people; for a JWT, whose beginning says nothing, the first of its id. Not unique,
+   * not a secret. Empty for imported tokens.
    *
    * @generated from field: string hint = 6;
    */
@@ -161,11 +162,19 @@ export type Token = Message<"latchkey.v1.Token"> & {
   usesLeft?: number | undefined;
 
   /**
-   * Changes with each edit (Update, SetActive), not with use. Send it back in Update to change only what you have seen (AIP-154).
+   * Changes with each edit (Update, SetActive, Rotate), not with use. Send it back in Update to change only what you have seen (AIP-154).
    *
    * @generated from field: string etag = 21;
    */
   etag: string;
+
+  /**
+   * When it expires for want of use, if it is not used before; each use moves it on, to about a minute. Unset if its kind has
+   * no idle time-out. Counts beside `expire_time`, whichever comes first.
+   *
+   * @generated from field: google.protobuf.Timestamp idle_expire_time = 22;
+   */
+  idleExpireTime?: Timestamp | undefined;
 };
 
 /**
@@ -203,7 +212,7 @@ export const TokenStatus = {
   INACTIVE: 2,
 
   /**
-   * Past its `expire_time`. Still listed for the retention of its kind, then gone.
+   * Past its `expire_time`, or not used for too long. Still listed for the retention of its kind, then gone.
    *
    * @generated from enum value: TOKEN_STATUS_EXPIRED = 3;
    */

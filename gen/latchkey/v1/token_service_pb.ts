@@ -15,7 +15,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/token_service.proto.
  */
 export const file_latchkey_v1_token_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9sYXRjaGtleS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEgtsYXRjaGtleS52MSLHBAoNQ3JlYXRlUmVxdWVzdBItCgZ0ZW5hbnQYASABKAlCHbpIGtgBAXIVKIABMhBeW15ccHtDfVxwe1p9XSskEi4KB3N1YmplY3QYAiABKAlCHbpIGtgBAXIVKIACMhBeW15ccHtDfVxwe1p9XSskEhcKBGtpbmQYAyABKAlCCbpIBnIEEAEoQBIwCgVsYWJlbBgEIAEoCUIhukgechwogAIyF15bXlxwe0N9XHB7Wmx9XHB7WnB9XSokEigKA3R0bBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEjEKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhwKCXBlcm1hbmVudBgHIAEoCEIHukgEagIIAUgAEi8KBnNjb3BlcxgIIAMoCUIfukgckgEZEEAiFXITKIABMg5eWyEjLVxbXF0tfl0rJBI0CglhdWRpZW5jZXMYCSADKAlCIbpIHpIBGxAQIhdyFSiAAjIQXlteXHB7Q31ccHtafV0rJBInCgZjbGFpbXMYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjAKCWNsaWVudF9pZBgLIAEoCUIdukga2AEBchUogAIyEF5bXlxwe0N9XHB7Wn1dKyQSEAoIaW5hY3RpdmUYDCABKAgSJAoIbWF4X3VzZXMYDSABKAVCDbpIChoIGICU69wDKAFIAYgBAUIKCghsaWZldGltZUILCglfbWF4X3VzZXMiSAoOQ3JlYXRlUmVzcG9uc2USIQoFdG9rZW4YASABKAsyEi5sYXRjaGtleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASLuBAoLTGlzdFJlcXVlc3QSGAoGdGVuYW50GAEgASgJQgi6SAVyAyiAARIZCgdzdWJqZWN0GAIgASgJQgi6SAVyAyiAAhIXCgVraW5kcxgDIAMoCUIIukgFkgECEEASMgoGc3RhdHVzGAQgASgOMhgubGF0Y2hrZXkudjEuVG9rZW5TdGF0dXNCCLpIBYIBAhABEhYKCXBlcm1hbmVudBgFIAEoCEgAiAEBEhwKBWxhYmVsGAYgASgJQgi6SAVyAyiAAkgBiAEBEhoKCXBhcmVudF9pZBgHIAEoCUIHukgEcgIoQBIxCg1jcmVhdGVkX2FmdGVyGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOZXhwaXJpbmdfYWZ0ZXIYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD2V4cGlyaW5nX2JlZm9yZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbGFzdF91c2VkX2FmdGVyGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBsYXN0X3VzZWRfYmVmb3JlGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCglwYWdlX3NpemUYDiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgPIAEoCUIIukgFcgMogBBCDAoKX3Blcm1hbmVudEIICgZfbGFiZWwiSwoMTGlzdFJlc3BvbnNlEiIKBnRva2VucxgBIAMoCzISLmxhdGNoa2V5LnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSCgpHZXRSZXF1ZXN0EhUKAmlkGAEgASgJQge6SARyAihASAASHQoGc2VjcmV0GAIgASgJQguAAQG6SAVyAyiAQEgAQg4KBXRva2VuEgW6SAIIASIwCgtHZXRSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuItoCCg1VcGRhdGVSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABKEASMAoFbGFiZWwYAiABKAlCIbpIHnIcKIACMhdeW15ccHtDfVxwe1psfVxwe1pwfV0qJBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoGc2NvcGVzGAQgAygJQh+6SBySARkQQCIVchMogAEyDl5bISMtXFtcXS1+XSskEicKBmNsYWltcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFQoEZXRhZxgGIAEoCUIHukgEcgIoQBJeCgt1cGRhdGVfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCLbpIKsgBAeIBJBIFbGFiZWwSC2V4cGlyZV90aW1lEgZzY29wZXMSBmNsYWltcyIzCg5VcGRhdGVSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuImgKEFNldEFjdGl2ZVJlcXVlc3QSFQoCaWQYASABKAlCB7pIBHICKEBIABIdCgZzZWNyZXQYAiABKAlCC4ABAbpIBXIDKIBASAASDgoGYWN0aXZlGAMgASgIQg4KBXRva2VuEgW6SAIIASI2ChFTZXRBY3RpdmVSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuIlUKDURlbGV0ZVJlcXVlc3QSFQoCaWQYASABKAlCB7pIBHICKEBIABIdCgZzZWNyZXQYAiABKAlCC4ABAbpIBXIDKIBASABCDgoFdG9rZW4SBbpIAggBIicKDkRlbGV0ZVJlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKAMihAMKEERlbGV0ZUFsbFJlcXVlc3QSGAoGdGVuYW50GAEgASgJQgi6SAVyAyiAARIZCgdzdWJqZWN0GAIgASgJQgi6SAVyAyiAAhIUCgxhbGxfc3ViamVjdHMYAyABKAgSFgoJcGVybWFuZW50GAQgASgISACIAQESFwoFa2luZHMYBSADKAlCCLpIBZIBAhBAEjIKBnN0YXR1cxgGIAEoDjIYLmxhdGNoa2V5LnYxLlRva2VuU3RhdHVzQgi6SAWCAQIQARIbCgljbGllbnRfaWQYByABKAlCCLpIBXIDKIACEiMKCmV4Y2VwdF9pZHMYCCADKAlCD7pIDJIBCRDoByIEcgIoQDpwukhtGmsKEmRlbGV0ZV9hbGwuc3ViamVjdBIrYWxsX3N1YmplY3RzIGFuZCBzdWJqZWN0IGV4Y2x1ZGUgZWFjaCBvdGhlchooIXRoaXMuYWxsX3N1YmplY3RzIHx8IHRoaXMuc3ViamVjdCA9PSAnJ0IMCgpfcGVybWFuZW50IioKEURlbGV0ZUFsbFJlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKAMipgEKEUludHJvc3BlY3RSZXF1ZXN0Eh0KBnNlY3JldBgBIAEoCUINgAEBukgHcgUQASiAQBIvCgZzY29wZXMYAiADKAlCH7pIHJIBGRBAIhVyEyiAATIOXlshIy1cW1xdLX5dKyQSGgoIYXVkaWVuY2UYAyABKAlCCLpIBXIDKIACEhcKBWtpbmRzGAQgAygJQgi6SAWSAQIQQBIMCgRwZWVrGAUgASgIInQKEkludHJvc3BlY3RSZXNwb25zZRIOCgZhY3RpdmUYASABKAgSIQoFdG9rZW4YAiABKAsyEi5sYXRjaGtleS52MS5Ub2tlbhIrCgZyZWFzb24YAyABKA4yGy5sYXRjaGtleS52MS5JbmFjdGl2ZVJlYXNvbiJWChZCYXRjaEludHJvc3BlY3RSZXF1ZXN0EjwKCHJlcXVlc3RzGAEgAygLMh4ubGF0Y2hrZXkudjEuSW50cm9zcGVjdFJlcXVlc3RCCrpIB5IBBAgBEGQiTQoXQmF0Y2hJbnRyb3NwZWN0UmVzcG9uc2USMgoJcmVzcG9uc2VzGAEgAygLMh8ubGF0Y2hrZXkudjEuSW50cm9zcGVjdFJlc3BvbnNlKpoCCg5JbmFjdGl2ZVJlYXNvbhIfChtJTkFDVElWRV9SRUFTT05fVU5TUEVDSUZJRUQQABIdChlJTkFDVElWRV9SRUFTT05fTUFMRk9STUVEEAESGwoXSU5BQ1RJVkVfUkVBU09OX1VOS05PV04QAhIbChdJTkFDVElWRV9SRUFTT05fRVhQSVJFRBADEh0KGUlOQUNUSVZFX1JFQVNPTl9FWEhBVVNURUQQBBIcChhJTkFDVElWRV9SRUFTT05fSU5BQ1RJVkUQBRIYChRJTkFDVElWRV9SRUFTT05fS0lORBAGEhwKGElOQUNUSVZFX1JFQVNPTl9BVURJRU5DRRAHEhkKFUlOQUNUSVZFX1JFQVNPTl9TQ09QRRAIMpMFCgxUb2tlblNlcnZpY2USQQoGQ3JlYXRlEhoubGF0Y2hrZXkudjEuQ3JlYXRlUmVxdWVzdBobLmxhdGNoa2V5LnYxLkNyZWF0ZVJlc3BvbnNlEjsKBExpc3QSGC5sYXRjaGtleS52MS5MaXN0UmVxdWVzdBoZLmxhdGNoa2V5LnYxLkxpc3RSZXNwb25zZRI4CgNHZXQSFy5sYXRjaGtleS52MS5HZXRSZXF1ZXN0GhgubGF0Y2hrZXkudjEuR2V0UmVzcG9uc2USQQoGVXBkYXRlEhoubGF0Y2hrZXkudjEuVXBkYXRlUmVxdWVzdBobLmxhdGNoa2V5LnYxLlVwZGF0ZVJlc3BvbnNlEkoKCVNldEFjdGl2ZRIdLmxhdGNoa2V5LnYxLlNldEFjdGl2ZVJlcXVlc3QaHi5sYXRjaGtleS52MS5TZXRBY3RpdmVSZXNwb25zZRJBCgZEZWxldGUSGi5sYXRjaGtleS52MS5EZWxldGVSZXF1ZXN0GhsubGF0Y2hrZXkudjEuRGVsZXRlUmVzcG9uc2USSgoJRGVsZXRlQWxsEh0ubGF0Y2hrZXkudjEuRGVsZXRlQWxsUmVxdWVzdBoeLmxhdGNoa2V5LnYxLkRlbGV0ZUFsbFJlc3BvbnNlEk0KCkludHJvc3BlY3QSHi5sYXRjaGtleS52MS5JbnRyb3NwZWN0UmVxdWVzdBofLmxhdGNoa2V5LnYxLkludHJvc3BlY3RSZXNwb25zZRJcCg9CYXRjaEludHJvc3BlY3QSIy5sYXRjaGtleS52MS5CYXRjaEludHJvc3BlY3RSZXF1ZXN0GiQubGF0Y2hrZXkudjEuQmF0Y2hJbnRyb3NwZWN0UmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_latchkey_v1_token]);
+  fileDesc("Ch9sYXRjaGtleS92MS90b2tlbl9zZXJ2aWNlLnByb3RvEgtsYXRjaGtleS52MSKDBQoNQ3JlYXRlUmVxdWVzdBItCgZ0ZW5hbnQYASABKAlCHbpIGtgBAXIVKIABMhBeW15ccHtDfVxwe1p9XSskEi4KB3N1YmplY3QYAiABKAlCHbpIGtgBAXIVKIACMhBeW15ccHtDfVxwe1p9XSskEhcKBGtpbmQYAyABKAlCCbpIBnIEEAEoQBIwCgVsYWJlbBgEIAEoCUIhukgechwogAIyF15bXlxwe0N9XHB7Wmx9XHB7WnB9XSokEigKA3R0bBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEjEKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhwKCXBlcm1hbmVudBgHIAEoCEIHukgEagIIAUgAEhkKBGxpZmUYDiABKAlCCbpIBnIEEAEoQEgAEi8KBnNjb3BlcxgIIAMoCUIfukgckgEZEEAiFXITKIABMg5eWyEjLVxbXF0tfl0rJBI0CglhdWRpZW5jZXMYCSADKAlCIbpIHpIBGxAQIhdyFSiAAjIQXlteXHB7Q31ccHtafV0rJBInCgZjbGFpbXMYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjAKCWNsaWVudF9pZBgLIAEoCUIdukga2AEBchUogAIyEF5bXlxwe0N9XHB7Wn1dKyQSEAoIaW5hY3RpdmUYDCABKAgSJAoIbWF4X3VzZXMYDSABKAVCDbpIChoIGICU69wDKAFIAYgBARIfCgpyZXF1ZXN0X2lkGA8gASgJQgu6SAjYAQFyA7ABAUIKCghsaWZldGltZUILCglfbWF4X3VzZXMiWgoOQ3JlYXRlUmVzcG9uc2USIQoFdG9rZW4YASABKAsyEi5sYXRjaGtleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABARIQCghleGlzdGluZxgDIAEoCCLOBQoLTGlzdFJlcXVlc3QSGAoGdGVuYW50GAEgASgJQgi6SAVyAyiAARIZCgdzdWJqZWN0GAIgASgJQgi6SAVyAyiAAhIXCgVraW5kcxgDIAMoCUIIukgFkgECEEASMgoGc3RhdHVzGAQgASgOMhgubGF0Y2hrZXkudjEuVG9rZW5TdGF0dXNCCLpIBYIBAhABEhYKCXBlcm1hbmVudBgFIAEoCEgAiAEBEhwKBWxhYmVsGAYgASgJQgi6SAVyAyiAAkgBiAEBEhoKCXBhcmVudF9pZBgHIAEoCUIHukgEcgIoQBIxCg1jcmVhdGVkX2FmdGVyGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOZXhwaXJpbmdfYWZ0ZXIYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD2V4cGlyaW5nX2JlZm9yZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbGFzdF91c2VkX2FmdGVyGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBsYXN0X3VzZWRfYmVmb3JlGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCglwYWdlX3NpemUYDiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgPIAEoCUIIukgFcgMogBASGwoJY2xpZW50X2lkGBAgASgJQgi6SAVyAyiAAhIcCgNpZHMYESADKAlCD7pIDJIBCRDoByIEcgIoQBIjCgpleGNlcHRfaWRzGBIgAygJQg+6SAySAQkQ6AciBHICKEBCDAoKX3Blcm1hbmVudEIICgZfbGFiZWwiSwoMTGlzdFJlc3BvbnNlEiIKBnRva2VucxgBIAMoCzISLmxhdGNoa2V5LnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSCgpHZXRSZXF1ZXN0EhUKAmlkGAEgASgJQge6SARyAihASAASHQoGc2VjcmV0GAIgASgJQguAAQG6SAVyAyiAQEgAQg4KBXRva2VuEgW6SAIIASIwCgtHZXRSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuItoCCg1VcGRhdGVSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABKEASMAoFbGFiZWwYAiABKAlCIbpIHnIcKIACMhdeW15ccHtDfVxwe1psfVxwe1pwfV0qJBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoGc2NvcGVzGAQgAygJQh+6SBySARkQQCIVchMogAEyDl5bISMtXFtcXS1+XSskEicKBmNsYWltcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFQoEZXRhZxgGIAEoCUIHukgEcgIoQBJeCgt1cGRhdGVfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCLbpIKsgBAeIBJBIFbGFiZWwSC2V4cGlyZV90aW1lEgZzY29wZXMSBmNsYWltcyIzCg5VcGRhdGVSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuImgKEFNldEFjdGl2ZVJlcXVlc3QSFQoCaWQYASABKAlCB7pIBHICKEBIABIdCgZzZWNyZXQYAiABKAlCC4ABAbpIBXIDKIBASAASDgoGYWN0aXZlGAMgASgIQg4KBXRva2VuEgW6SAIIASI2ChFTZXRBY3RpdmVSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuItABCg1Sb3RhdGVSZXF1ZXN0EhUKAmlkGAEgASgJQge6SARyAihASAASHQoGc2VjcmV0GAIgASgJQguAAQG6SAVyAyiAQEgAEjkKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAmp4BMgASHQoVYWN0aXZhdGVfb25fZmlyc3RfdXNlGAQgASgIEh8KCnJlcXVlc3RfaWQYBSABKAlCC7pICNgBAXIDsAEBQg4KBXRva2VuEgW6SAIIASJICg5Sb3RhdGVSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuEhMKBnNlY3JldBgCIAEoCUIDgAEBIo4DCg9FeGNoYW5nZVJlcXVlc3QSHQoGc2VjcmV0GAEgASgJQg2AAQG6SAdyBRABKIBAEhUKBGtpbmQYAiABKAlCB7pIBHICKEASLwoGc2NvcGVzGAMgAygJQh+6SBySARkQQCIVchMogAEyDl5bISMtXFtcXS1+XSskEjQKCWF1ZGllbmNlcxgEIAMoCUIhukgekgEbEBAiF3IVKIACMhBeW15ccHtDfVxwe1p9XSskEigKA3R0bBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEjEKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhwKCXBlcm1hbmVudBgHIAEoCEIHukgEagIIAUgAEhkKBGxpZmUYCCABKAlCCbpIBnIEEAEoQEgAEhsKCWNsaWVudF9pZBgJIAEoCUIIukgFcgMogAISHwoKcmVxdWVzdF9pZBgKIAEoCUILukgI2AEBcgOwAQFCCgoIbGlmZXRpbWUiZgoQRXhjaGFuZ2VSZXNwb25zZRIhCgV0b2tlbhgBIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuEhMKBnNlY3JldBgCIAEoCUIDgAEBEhoKDXBhcmVudF9zZWNyZXQYAyABKAlCA4ABASJVCg1EZWxldGVSZXF1ZXN0EhUKAmlkGAEgASgJQge6SARyAihASAASHQoGc2VjcmV0GAIgASgJQguAAQG6SAVyAyiAQEgAQg4KBXRva2VuEgW6SAIIASInCg5EZWxldGVSZXNwb25zZRIVCg1kZWxldGVkX2NvdW50GAEgASgDIoUGChBEZWxldGVBbGxSZXF1ZXN0EhgKBnRlbmFudBgBIAEoCUIIukgFcgMogAESGQoHc3ViamVjdBgCIAEoCUIIukgFcgMogAISFAoMYWxsX3N1YmplY3RzGAMgASgIEhYKCXBlcm1hbmVudBgEIAEoCEgAiAEBEhcKBWtpbmRzGAUgAygJQgi6SAWSAQIQQBIyCgZzdGF0dXMYBiABKA4yGC5sYXRjaGtleS52MS5Ub2tlblN0YXR1c0IIukgFggECEAESGwoJY2xpZW50X2lkGAcgASgJQgi6SAVyAyiAAhIjCgpleGNlcHRfaWRzGAggAygJQg+6SAySAQkQ6AciBHICKEASHAoDaWRzGAkgAygJQg+6SAySAQkQ6AciBHICKEASMQoNY3JlYXRlZF9hZnRlchgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmV4cGlyaW5nX2FmdGVyGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9leHBpcmluZ19iZWZvcmUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD2xhc3RfdXNlZF9hZnRlchgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQbGFzdF91c2VkX2JlZm9yZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoFbGFiZWwYECABKAlCCLpIBXIDKIACSAGIAQE6cLpIbRprChJkZWxldGVfYWxsLnN1YmplY3QSK2FsbF9zdWJqZWN0cyBhbmQgc3ViamVjdCBleGNsdWRlIGVhY2ggb3RoZXIaKCF0aGlzLmFsbF9zdWJqZWN0cyB8fCB0aGlzLnN1YmplY3QgPT0gJydCDAoKX3Blcm1hbmVudEIICgZfbGFiZWwiKgoRRGVsZXRlQWxsUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoAyKmAQoRSW50cm9zcGVjdFJlcXVlc3QSHQoGc2VjcmV0GAEgASgJQg2AAQG6SAdyBRABKIBAEi8KBnNjb3BlcxgCIAMoCUIfukgckgEZEEAiFXITKIABMg5eWyEjLVxbXF0tfl0rJBIaCghhdWRpZW5jZRgDIAEoCUIIukgFcgMogAISFwoFa2luZHMYBCADKAlCCLpIBZIBAhBAEgwKBHBlZWsYBSABKAgidAoSSW50cm9zcGVjdFJlc3BvbnNlEg4KBmFjdGl2ZRgBIAEoCBIhCgV0b2tlbhgCIAEoCzISLmxhdGNoa2V5LnYxLlRva2VuEisKBnJlYXNvbhgDIAEoDjIbLmxhdGNoa2V5LnYxLkluYWN0aXZlUmVhc29uIlYKFkJhdGNoSW50cm9zcGVjdFJlcXVlc3QSPAoIcmVxdWVzdHMYASADKAsyHi5sYXRjaGtleS52MS5JbnRyb3NwZWN0UmVxdWVzdEIKukgHkgEECAEQZCJNChdCYXRjaEludHJvc3BlY3RSZXNwb25zZRIyCglyZXNwb25zZXMYASADKAsyHy5sYXRjaGtleS52MS5JbnRyb3NwZWN0UmVzcG9uc2Uq1AIKDkluYWN0aXZlUmVhc29uEh8KG0lOQUNUSVZFX1JFQVNPTl9VTlNQRUNJRklFRBAAEh0KGUlOQUNUSVZFX1JFQVNPTl9NQUxGT1JNRUQQARIbChdJTkFDVElWRV9SRUFTT05fVU5LTk9XThACEhsKF0lOQUNUSVZFX1JFQVNPTl9FWFBJUkVEEAMSHQoZSU5BQ1RJVkVfUkVBU09OX0VYSEFVU1RFRBAEEhwKGElOQUNUSVZFX1JFQVNPTl9JTkFDVElWRRAFEhgKFElOQUNUSVZFX1JFQVNPTl9LSU5EEAYSHAoYSU5BQ1RJVkVfUkVBU09OX0FVRElFTkNFEAcSGQoVSU5BQ1RJVkVfUkVBU09OX1NDT1BFEAgSHQoZSU5BQ1RJVkVfUkVBU09OX1NJR05BVFVSRRAJEhkKFUlOQUNUSVZFX1JFQVNPTl9TUEVOVBAKMp8GCgxUb2tlblNlcnZpY2USQQoGQ3JlYXRlEhoubGF0Y2hrZXkudjEuQ3JlYXRlUmVxdWVzdBobLmxhdGNoa2V5LnYxLkNyZWF0ZVJlc3BvbnNlEjsKBExpc3QSGC5sYXRjaGtleS52MS5MaXN0UmVxdWVzdBoZLmxhdGNoa2V5LnYxLkxpc3RSZXNwb25zZRI4CgNHZXQSFy5sYXRjaGtleS52MS5HZXRSZXF1ZXN0GhgubGF0Y2hrZXkudjEuR2V0UmVzcG9uc2USQQoGVXBkYXRlEhoubGF0Y2hrZXkudjEuVXBkYXRlUmVxdWVzdBobLmxhdGNoa2V5LnYxLlVwZGF0ZVJlc3BvbnNlEkoKCVNldEFjdGl2ZRIdLmxhdGNoa2V5LnYxLlNldEFjdGl2ZVJlcXVlc3QaHi5sYXRjaGtleS52MS5TZXRBY3RpdmVSZXNwb25zZRJBCgZSb3RhdGUSGi5sYXRjaGtleS52MS5Sb3RhdGVSZXF1ZXN0GhsubGF0Y2hrZXkudjEuUm90YXRlUmVzcG9uc2USRwoIRXhjaGFuZ2USHC5sYXRjaGtleS52MS5FeGNoYW5nZVJlcXVlc3QaHS5sYXRjaGtleS52MS5FeGNoYW5nZVJlc3BvbnNlEkEKBkRlbGV0ZRIaLmxhdGNoa2V5LnYxLkRlbGV0ZVJlcXVlc3QaGy5sYXRjaGtleS52MS5EZWxldGVSZXNwb25zZRJKCglEZWxldGVBbGwSHS5sYXRjaGtleS52MS5EZWxldGVBbGxSZXF1ZXN0Gh4ubGF0Y2hrZXkudjEuRGVsZXRlQWxsUmVzcG9uc2USTQoKSW50cm9zcGVjdBIeLmxhdGNoa2V5LnYxLkludHJvc3BlY3RSZXF1ZXN0Gh8ubGF0Y2hrZXkudjEuSW50cm9zcGVjdFJlc3BvbnNlElwKD0JhdGNoSW50cm9zcGVjdBIjLmxhdGNoa2V5LnYxLkJhdGNoSW50cm9zcGVjdFJlcXVlc3QaJC5sYXRjaGtleS52MS5CYXRjaEludHJvc3BlY3RSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_latchkey_v1_token]);
 
 /**
  * What Create needs. Only `kind` is required.
@@ -81,6 +81,15 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
      */
     value: boolean;
     case: "permanent";
+  } | {
+    /**
+     * The same as a text: a number and a unit, also several (`6 hours`, `90d`, `1 hour 30 minutes`), or an ISO 8601 duration
+     * (`P30D`, `PT6H`; months and years by the calendar, in UTC).
+     *
+     * @generated from field: string life = 14;
+     */
+    value: string;
+    case: "life";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -126,6 +135,14 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
    * @generated from field: optional int32 max_uses = 13;
    */
   maxUses?: number | undefined;
+
+  /**
+   * A UUID of the caller's choice: repeated within 24 hours, the same request of the same caller answers the same token and
+   * the same secret, and makes no other (AIP-155). Another request with this id is refused.
+   *
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
 };
 
 /**
@@ -149,11 +166,18 @@ export type CreateResponse = Message<"latchkey.v1.CreateResponse"> & {
   token?: Token | undefined;
 
   /**
-   * The secret to hand to its owner. It is answered here and nowhere else, and can't be read again.
+   * The secret to hand to its owner. It is answered here and nowhere else, and can't be read again. Empty if `existing`.
    *
    * @generated from field: string secret = 2;
    */
   secret: string;
+
+  /**
+   * The subject had its one token of this kind already: this is its record, whatever was asked for.
+   *
+   * @generated from field: bool existing = 3;
+   */
+  existing: boolean;
 };
 
 /**
@@ -273,6 +297,27 @@ export type ListRequest = Message<"latchkey.v1.ListRequest"> & {
    * @generated from field: string page_token = 15;
    */
   pageToken: string;
+
+  /**
+   * Only tokens made for this client.
+   *
+   * @generated from field: string client_id = 16;
+   */
+  clientId: string;
+
+  /**
+   * Only tokens with one of these ids. Ids that do not exist do not matter.
+   *
+   * @generated from field: repeated string ids = 17;
+   */
+  ids: string[];
+
+  /**
+   * All but these.
+   *
+   * @generated from field: repeated string except_ids = 18;
+   */
+  exceptIds: string[];
 };
 
 /**
@@ -519,6 +564,228 @@ export const SetActiveResponseSchema: GenMessage<SetActiveResponse> = /*@__PURE_
   messageDesc(file_latchkey_v1_token_service, 9);
 
 /**
+ * Which token gets a new secret, and what becomes of the old one.
+ *
+ * @generated from message latchkey.v1.RotateRequest
+ */
+export type RotateRequest = Message<"latchkey.v1.RotateRequest"> & {
+  /**
+   * By its id or by its secret.
+   *
+   * @generated from oneof latchkey.v1.RotateRequest.token
+   */
+  token: {
+    /**
+     * The token's id.
+     *
+     * @generated from field: string id = 1;
+     */
+    value: string;
+    case: "id";
+  } | {
+    /**
+     * The token's secret. In the body only, never in a URL.
+     *
+     * @generated from field: string secret = 2;
+     */
+    value: string;
+    case: "secret";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How long the old secret goes on to work, 30 days at most; never beyond the token's expiry. Default: not at all. The
+   * secrets of the eight latest rotations can have a grace at once; with one more, the oldest ends.
+   *
+   * @generated from field: google.protobuf.Duration grace = 3;
+   */
+  grace?: Duration | undefined;
+
+  /**
+   * The grace begins only when the new secret is used for the first time (introspected without `peek`, or used to call): until
+   * then the old one works without bound, so that an answer that was lost locks nobody out. Another Rotate before that puts a
+   * newer secret in the place of the unused one.
+   *
+   * @generated from field: bool activate_on_first_use = 4;
+   */
+  activateOnFirstUse: boolean;
+
+  /**
+   * A UUID of the caller's choice: repeated within 24 hours, the same request of the same caller answers the same token and
+   * the same secret, and makes no other (AIP-155). Another request with this id is refused.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message latchkey.v1.RotateRequest.
+ * Use `create(RotateRequestSchema)` to create a new message.
+ */
+export const RotateRequestSchema: GenMessage<RotateRequest> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_token_service, 10);
+
+/**
+ * The token and its new secret.
+ *
+ * @generated from message latchkey.v1.RotateResponse
+ */
+export type RotateResponse = Message<"latchkey.v1.RotateResponse"> & {
+  /**
+   * The record.
+   *
+   * @generated from field: latchkey.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * The new secret. It is answered here and nowhere else.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message latchkey.v1.RotateResponse.
+ * Use `create(RotateResponseSchema)` to create a new message.
+ */
+export const RotateResponseSchema: GenMessage<RotateResponse> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_token_service, 11);
+
+/**
+ * What is presented, and what is wanted for it.
+ *
+ * @generated from message latchkey.v1.ExchangeRequest
+ */
+export type ExchangeRequest = Message<"latchkey.v1.ExchangeRequest"> & {
+  /**
+   * The secret of the token to exchange. In the body only, never in a URL.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+
+  /**
+   * The kind of the new token. Default: the only one that the presented kind can be exchanged for.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * What the new token may do; none that the presented one may not. Default: the same.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+
+  /**
+   * Where it may be used; none where the presented one may not. Default: the same.
+   *
+   * @generated from field: repeated string audiences = 4;
+   */
+  audiences: string[];
+
+  /**
+   * How long the new token lives. Default: the default of its kind, cut to the life of the presented token unless that is used up.
+   *
+   * @generated from oneof latchkey.v1.ExchangeRequest.lifetime
+   */
+  lifetime: {
+    /**
+     * From now on; more than zero, at most the kind's longest life.
+     *
+     * @generated from field: google.protobuf.Duration ttl = 5;
+     */
+    value: Duration;
+    case: "ttl";
+  } | {
+    /**
+     * Until this moment; in the future, at most the kind's longest life away.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 6;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * Without end, where the kind allows it. Must be true if sent.
+     *
+     * @generated from field: bool permanent = 7;
+     */
+    value: boolean;
+    case: "permanent";
+  } | {
+    /**
+     * The same as a text: a number and a unit, also several (`6 hours`, `90d`, `1 hour 30 minutes`), or an ISO 8601 duration
+     * (`P30D`, `PT6H`; months and years by the calendar, in UTC).
+     *
+     * @generated from field: string life = 8;
+     */
+    value: string;
+    case: "life";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The client that presents the secret. Must be that of the token, if it is bound to one.
+   *
+   * @generated from field: string client_id = 9;
+   */
+  clientId: string;
+
+  /**
+   * A UUID of the caller's choice: repeated within 24 hours, the same exchange of the same token answers the same token and
+   * the same secrets, and makes no other (AIP-155). Another request with this id is refused.
+   *
+   * @generated from field: string request_id = 10;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message latchkey.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_token_service, 12);
+
+/**
+ * The new token, and what became of the presented one.
+ *
+ * @generated from message latchkey.v1.ExchangeResponse
+ */
+export type ExchangeResponse = Message<"latchkey.v1.ExchangeResponse"> & {
+  /**
+   * The record of the new token.
+   *
+   * @generated from field: latchkey.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * Its secret. It is answered here and nowhere else.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+
+  /**
+   * The presented token's new secret, if its kind rotates; the presented one is spent. Else empty.
+   *
+   * @generated from field: string parent_secret = 3;
+   */
+  parentSecret: string;
+};
+
+/**
+ * Describes the message latchkey.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_token_service, 13);
+
+/**
  * Which token to delete.
  *
  * @generated from message latchkey.v1.DeleteRequest
@@ -553,7 +820,7 @@ export type DeleteRequest = Message<"latchkey.v1.DeleteRequest"> & {
  * Use `create(DeleteRequestSchema)` to create a new message.
  */
 export const DeleteRequestSchema: GenMessage<DeleteRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 10);
+  messageDesc(file_latchkey_v1_token_service, 14);
 
 /**
  * How much was deleted.
@@ -574,7 +841,7 @@ export type DeleteResponse = Message<"latchkey.v1.DeleteResponse"> & {
  * Use `create(DeleteResponseSchema)` to create a new message.
  */
 export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 11);
+  messageDesc(file_latchkey_v1_token_service, 15);
 
 /**
  * Which tokens to delete. Conditions add up; an unset one does not count.
@@ -639,6 +906,62 @@ export type DeleteAllRequest = Message<"latchkey.v1.DeleteAllRequest"> & {
    * @generated from field: repeated string except_ids = 8;
    */
   exceptIds: string[];
+
+  /**
+   * Only tokens with one of these ids. Ids that do not exist do not matter.
+   *
+   * @generated from field: repeated string ids = 9;
+   */
+  ids: string[];
+
+  /**
+   * Only tokens made at this moment or later.
+   *
+   * @generated from field: google.protobuf.Timestamp created_after = 10;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * Only tokens made before this moment.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 11;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Only tokens that expire at this moment or later. Permanent ones do not count.
+   *
+   * @generated from field: google.protobuf.Timestamp expiring_after = 12;
+   */
+  expiringAfter?: Timestamp | undefined;
+
+  /**
+   * Only tokens that expire before this moment. Permanent ones do not count.
+   *
+   * @generated from field: google.protobuf.Timestamp expiring_before = 13;
+   */
+  expiringBefore?: Timestamp | undefined;
+
+  /**
+   * Only tokens last used at this moment or later.
+   *
+   * @generated from field: google.protobuf.Timestamp last_used_after = 14;
+   */
+  lastUsedAfter?: Timestamp | undefined;
+
+  /**
+   * Only tokens last used before this moment. Those never used do not count.
+   *
+   * @generated from field: google.protobuf.Timestamp last_used_before = 15;
+   */
+  lastUsedBefore?: Timestamp | undefined;
+
+  /**
+   * Only tokens with exactly this label.
+   *
+   * @generated from field: optional string label = 16;
+   */
+  label?: string | undefined;
 };
 
 /**
@@ -646,7 +969,7 @@ export type DeleteAllRequest = Message<"latchkey.v1.DeleteAllRequest"> & {
  * Use `create(DeleteAllRequestSchema)` to create a new message.
  */
 export const DeleteAllRequestSchema: GenMessage<DeleteAllRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 12);
+  messageDesc(file_latchkey_v1_token_service, 16);
 
 /**
  * How much was deleted.
@@ -667,7 +990,7 @@ export type DeleteAllResponse = Message<"latchkey.v1.DeleteAllResponse"> & {
  * Use `create(DeleteAllResponseSchema)` to create a new message.
  */
 export const DeleteAllResponseSchema: GenMessage<DeleteAllResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 13);
+  messageDesc(file_latchkey_v1_token_service, 17);
 
 /**
  * What is presented, and for what.
@@ -716,7 +1039,7 @@ export type IntrospectRequest = Message<"latchkey.v1.IntrospectRequest"> & {
  * Use `create(IntrospectRequestSchema)` to create a new message.
  */
 export const IntrospectRequestSchema: GenMessage<IntrospectRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 14);
+  messageDesc(file_latchkey_v1_token_service, 18);
 
 /**
  * The verdict.
@@ -751,7 +1074,7 @@ export type IntrospectResponse = Message<"latchkey.v1.IntrospectResponse"> & {
  * Use `create(IntrospectResponseSchema)` to create a new message.
  */
 export const IntrospectResponseSchema: GenMessage<IntrospectResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 15);
+  messageDesc(file_latchkey_v1_token_service, 19);
 
 /**
  * Several introspections in one call.
@@ -772,7 +1095,7 @@ export type BatchIntrospectRequest = Message<"latchkey.v1.BatchIntrospectRequest
  * Use `create(BatchIntrospectRequestSchema)` to create a new message.
  */
 export const BatchIntrospectRequestSchema: GenMessage<BatchIntrospectRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 16);
+  messageDesc(file_latchkey_v1_token_service, 20);
 
 /**
  * The verdicts.
@@ -793,7 +1116,7 @@ export type BatchIntrospectResponse = Message<"latchkey.v1.BatchIntrospectRespon
  * Use `create(BatchIntrospectResponseSchema)` to create a new message.
  */
 export const BatchIntrospectResponseSchema: GenMessage<BatchIntrospectResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_token_service, 17);
+  messageDesc(file_latchkey_v1_token_service, 21);
 
 /**
  * Why a secret is not good.
@@ -863,6 +1186,20 @@ export const InactiveReason = {
    * @generated from enum value: INACTIVE_REASON_SCOPE = 8;
    */
   SCOPE: 8,
+
+  /**
+   * A JWT whose signature is wrong, or by a key that this service does not have.
+   *
+   * @generated from enum value: INACTIVE_REASON_SIGNATURE = 9;
+   */
+  SIGNATURE: 9,
+
+  /**
+   * A secret that was good once, and has been replaced since by Rotate or Exchange.
+   *
+   * @generated from enum value: INACTIVE_REASON_SPENT = 10;
+   */
+  SPENT: 10,
 } as const;
 
 /**
@@ -898,12 +1235,14 @@ export const InactiveReasonSchema: GenEnum<InactiveReason> = /*@__PURE__*/
  */
 export const TokenService: GenService<{
   /**
-   * Makes a token and answers its secret, for the only time.
+   * Makes a token and answers its secret, for the only time. For a kind of which a subject has one at most, answers the record
+   * of that one if it is there already, and no secret.
    *
-   * Errors: INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, USES_INVALID,
+   * Errors: UNAUTHENTICATED (LOGIN_TOO_OLD), INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, USES_INVALID,
    * LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, FIELD_NOT_ALLOWED, OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER,
    * AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER),
-   * ALREADY_EXISTS (LABEL_TAKEN), RESOURCE_EXHAUSTED (CAP_REACHED).
+   * ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), NOT_FOUND (TOKEN_NOT_FOUND: the token that this request id made is gone),
+   * RESOURCE_EXHAUSTED (CAP_REACHED).
    *
    * @generated from rpc latchkey.v1.TokenService.Create
    */
@@ -963,6 +1302,40 @@ export const TokenService: GenService<{
     methodKind: "unary";
     input: typeof SetActiveRequestSchema;
     output: typeof SetActiveResponseSchema;
+  },
+  /**
+   * Gives a token a new secret: same id, same scopes, same expiry, and the same number of uses left. The old secret goes on to
+   * work for the grace that is asked for, or until the new one is used for the first time.
+   *
+   * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), ALREADY_EXISTS
+   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN), ABORTED (CONFLICT).
+   *
+   * @generated from rpc latchkey.v1.TokenService.Rotate
+   */
+  rotate: {
+    methodKind: "unary";
+    input: typeof RotateRequestSchema;
+    output: typeof RotateResponseSchema;
+  },
+  /**
+   * Exchanges a token for a new one of another kind: a one-time link for a session, a refresh token for an access token. The
+   * presented secret is all that is needed, without any other credentials. The new token is a child of the presented one: it has
+   * no more scopes and audiences and, unless the exchange uses the presented one up, no longer life, and is deleted with it.
+   *
+   * Where the kind rotates, the presented token gets a new secret with it, and the presented secret is spent. Whoever presents a
+   * spent secret gives away that two have it: where the kind says so, the token and all its children are deleted then.
+   *
+   * Errors: NOT_FOUND (TOKEN_NOT_FOUND: not a secret of this service, or of a deleted token), FAILED_PRECONDITION
+   * (TOKEN_NOT_ACTIVE, SECRET_SPENT), PERMISSION_DENIED (CLIENT_MISMATCH, LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT
+   * (EXCHANGE_NOT_ALLOWED, SCOPE_WIDENED, AUDIENCE_WIDENED, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED,
+   * LABEL_REQUIRED), ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (CAP_REACHED), ABORTED (CONFLICT).
+   *
+   * @generated from rpc latchkey.v1.TokenService.Exchange
+   */
+  exchange: {
+    methodKind: "unary";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
   /**
    * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active.

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file latchkey/store/v1/record.proto.
  */
 export const file_latchkey_store_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYXRjaGtleS9zdG9yZS92MS9yZWNvcmQucHJvdG8SEWxhdGNoa2V5LnN0b3JlLnYxIpsECgtUb2tlblJlY29yZBIPCgd2ZXJzaW9uGAEgASgHEhAKCHJldmlzaW9uGAIgASgNEgoKAmlkGAMgASgJEg4KBnRlbmFudBgEIAEoCRIPCgdzdWJqZWN0GAUgASgJEgwKBGtpbmQYBiABKAkSDQoFbGFiZWwYByABKAkSDAoEaGludBgIIAEoCRIOCgZzY29wZXMYCSADKAkSEQoJYXVkaWVuY2VzGAogAygJEg4KBmNsYWltcxgLIAEoCRIRCgljbGllbnRfaWQYDCABKAkSEQoJcGFyZW50X2lkGA0gASgJEg8KB2NyZWF0b3IYDiABKAkSEwoLY3JlYXRlX3RpbWUYDyABKAMSGAoLZXhwaXJlX3RpbWUYECABKANIAIgBARIXCgpwdXJnZV90aW1lGBEgASgDSAGIAQESGwoObGFzdF91c2VkX3RpbWUYEiABKANIAogBARIOCgZhY3RpdmUYEyABKAgSFgoJdXNlc19sZWZ0GBQgASgFSAOIAQESMAoHZGlnZXN0cxgVIAMoCzIfLmxhdGNoa2V5LnN0b3JlLnYxLlNlY3JldERpZ2VzdBITCgtob2xkc19sYWJlbBgWIAEoCBITCgtob2xkc19wbGFjZRgXIAEoCEIOCgxfZXhwaXJlX3RpbWVCDQoLX3B1cmdlX3RpbWVCEQoPX2xhc3RfdXNlZF90aW1lQgwKCl91c2VzX2xlZnQiMwoMU2VjcmV0RGlnZXN0EhMKC2tleV92ZXJzaW9uGAEgASgNEg4KBmRpZ2VzdBgCIAEoDGIGcHJvdG8z");
+  fileDesc("Ch5sYXRjaGtleS9zdG9yZS92MS9yZWNvcmQucHJvdG8SEWxhdGNoa2V5LnN0b3JlLnYxIscECgtUb2tlblJlY29yZBIPCgd2ZXJzaW9uGAEgASgHEhAKCHJldmlzaW9uGAIgASgNEgoKAmlkGAMgASgJEg4KBnRlbmFudBgEIAEoCRIPCgdzdWJqZWN0GAUgASgJEgwKBGtpbmQYBiABKAkSDQoFbGFiZWwYByABKAkSDAoEaGludBgIIAEoCRIOCgZzY29wZXMYCSADKAkSEQoJYXVkaWVuY2VzGAogAygJEg4KBmNsYWltcxgLIAEoCRIRCgljbGllbnRfaWQYDCABKAkSEQoJcGFyZW50X2lkGA0gASgJEg8KB2NyZWF0b3IYDiABKAkSEwoLY3JlYXRlX3RpbWUYDyABKAMSGAoLZXhwaXJlX3RpbWUYECABKANIAIgBARIXCgpwdXJnZV90aW1lGBEgASgDSAGIAQESGwoObGFzdF91c2VkX3RpbWUYEiABKANIAogBARIOCgZhY3RpdmUYEyABKAgSFgoJdXNlc19sZWZ0GBQgASgFSAOIAQESMAoHZGlnZXN0cxgVIAMoCzIfLmxhdGNoa2V5LnN0b3JlLnYxLlNlY3JldERpZ2VzdBITCgtob2xkc19sYWJlbBgWIAEoCBITCgtob2xkc19wbGFjZRgXIAEoCBIZCgxpZGxlX3RpbWVvdXQYGCABKANIBIgBAUIOCgxfZXhwaXJlX3RpbWVCDQoLX3B1cmdlX3RpbWVCEQoPX2xhc3RfdXNlZF90aW1lQgwKCl91c2VzX2xlZnRCDwoNX2lkbGVfdGltZW91dCKPAQoMU2VjcmV0RGlnZXN0EhMKC2tleV92ZXJzaW9uGAEgASgNEg4KBmRpZ2VzdBgCIAEoDBIOCgZzb3VyY2UYAyABKAkSEgoFdW50aWwYBCABKANIAIgBARIaCg1wZW5kaW5nX2dyYWNlGAUgASgDSAGIAQFCCAoGX3VudGlsQhAKDl9wZW5kaW5nX2dyYWNlYgZwcm90bzM");
 
 /**
  * One token. Times are milliseconds since 1970.
@@ -182,6 +182,13 @@ export type TokenRecord = Message<"latchkey.store.v1.TokenRecord"> & {
    * @generated from field: bool holds_place = 23;
    */
   holdsPlace: boolean;
+
+  /**
+   * How long it may go unused, in milliseconds. Absent: for ever.
+   *
+   * @generated from field: optional int64 idle_timeout = 24;
+   */
+  idleTimeout?: bigint | undefined;
 };
 
 /**
@@ -205,11 +212,32 @@ export type SecretDigest = Message<"latchkey.store.v1.SecretDigest"> & {
   keyVersion: number;
 
   /**
-   * HMAC-SHA-256 of the whole secret text.
+   * HMAC-SHA-256 of the whole secret text, or of what an imported secret is known by.
    *
    * @generated from field: bytes digest = 2;
    */
   digest: Uint8Array;
+
+  /**
+   * Which entry of the keys file an imported secret goes by. Empty: made here.
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * From when on it is not accepted.
+   *
+   * @generated from field: optional int64 until = 4;
+   */
+  until?: bigint | undefined;
+
+  /**
+   * Set as long as it was not used: how much time the first use leaves the token's other secrets, in milliseconds.
+   *
+   * @generated from field: optional int64 pending_grace = 5;
+   */
+  pendingGrace?: bigint | undefined;
 };
 
 /**

@@ -1,0 +1,48 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { DerivedKey, KeyRing } from "./keys.ts";
+import type { SecretDigest, Token } from "./token.ts";
+
+/** What a digest is made of: the text of a secret, or what an imported one is known by. */
+export interface Evidence {
+  /** Empty: made here. */
+  readonly source: string;
+  readonly material: string;
+}
+
+/** What is kept of a secret. */
+export function makeDigest(keys: KeyRing, { source, material }: Evidence): SecretDigest {
+  const digest = hmac(keys.current, material);
+  return { keyVersion: keys.current.version, digest, source, until: undefined, pendingGrace: undefined };
+}
+
+/**
+ * The digest of the token that the evidence fits and that counts at `now`. Takes the same work where none fits and with no
+ * token at all, so that time does not tell the two apart.
+ */
+export function findDigest(
+  keys: KeyRing,
+  token: Token | undefined,
+  { source, material }: Evidence,
+  now: number,
+): SecretDigest | undefined {
+  let found: SecretDigest | undefined;
+  for (const candidate of token?.digests.length ? token.digests : [NO_DIGEST]) {
+    const { keyVersion, digest, until } = candidate;
+    const computed = hmac(keys.byVersion.get(keyVersion) ?? keys.current, material);
+    const fits = digest.length === computed.length && timingSafeEqual(digest, computed);
+    if (fits && candidate.source === source && (until === undefined || until > now)) found = candidate;
+  }
+  return found;
+}
+
+const NO_DIGEST: SecretDigest = {
+  keyVersion: 0,
+  digest: new Uint8Array(32),
+  source: "",
+  until: 0,
+  pendingGrace: undefined,
+};
+
+function hmac(key: DerivedKey, material: string): Buffer {
+  return createHmac("sha256", key.digest).update(material).digest();
+}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import type { Context } from "./context.ts";
+import type { Evidence } from "./digest.ts";
+import { isJwt, verifyJwt } from "./jwt.ts";
+import { idOfSecret, wasMadeHere } from "./secret.ts";
+
+/** A text that somebody presents as a secret, once it is known which token it claims to be of. */
+export interface Presented extends Evidence {
+  readonly id: string;
+  /** Whether it was once made here for that token, whatever became of it since. */
+  wasMadeHere(): boolean;
+}
+
+/** Why a text can be nobody's secret. */
+export type Unreadable = "MALFORMED" | "UNKNOWN" | "SIGNATURE";
+
+/**
+ * Reads what somebody presents: an opaque secret or a JWT of ours, or a secret that an imported token goes by. Only for the
+ * last of these it looks into the store.
+ */
+export function readPresented(context: Context, text: string): Presented | Promise<Presented | Unreadable> {
+  const id = idOfSecret(text);
+  if (id === undefined) return isJwt(text) ? readJwt(context, text) : readImported(context, text);
+  return { id, source: "", material: text, wasMadeHere: () => wasMadeHere(context.keys, text) };
+}
+
+async function readJwt(context: Context, text: string): Promise<Presented | Unreadable> {
+  const id = await verifyJwt(context.keys, text);
+  if (id === undefined) return readImported(context, text);
+  return id === "SIGNATURE" ? id : { id, source: "", material: text, wasMadeHere: () => true };
+}
+
+async function readImported(context: Context, text: string): Promise<Presented | Unreadable> {
+  const { imported } = context.keys;
+  const recognized = await Promise.all(imported.map((source) => source.recognize(text)));
+  const evidence = recognized.flatMap((result, index) =>
+    typeof result === "object" ? [{ source: imported[index]?.name ?? "", material: result.material }] : [],
+  );
+  if (evidence.length === 0) {
+    if (recognized.includes("SIGNATURE")) return "SIGNATURE";
+    return isJwt(text) ? "UNKNOWN" : "MALFORMED";
+  }
+  const ids = await context.store.findAliases(evidence.map(aliasOf));
+  const index = ids.findIndex((id) => id !== undefined);
+  const [id, found] = [ids[index], evidence[index]];
+  return id === undefined || found === undefined ? "UNKNOWN" : { ...found, id, wasMadeHere: () => true };
+}
+
+/** The name by which an imported token is found. */
+export function aliasOf({ source, material }: Evidence): string {
+  return createHash("sha256").update(`${source} ${material}`).digest("base64url");
+}
