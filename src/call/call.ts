@@ -1,4 +1,4 @@
-import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Metadata, Peer } from "../auth/request.ts";
 
 export type { Metadata, Peer };
@@ -16,7 +16,9 @@ export interface CallRequest {
 
 /**
  * The one way through which every request goes: authenticate, authorize, validate, handle, map the error, log.
- * Resolves with a message of the type `method.output`; rejects with a TokenError and nothing else, at the latest when the
- * request's signal aborts.
+ * Rejects with a TokenError and nothing else, at the latest when the request's signal aborts.
  */
-export type Call = (request: CallRequest) => Promise<Message>;
+export type Call = (request: CallRequest) => Promise<Answer>;
+
+/** A message of the type `method.output`, or its fields. */
+export type Answer = MessageInitShape<DescMessage>;

@@ -1,19 +1,15 @@
-import { create, type DescMethodUnary, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { anonymous, authorize, needsNoCredentials } from "../auth/permissions.ts";
 import type { Caller } from "../domain/caller.ts";
 import { TokenError } from "../errors.ts";
 import type { Handlers } from "../service/token-service.ts";
-import type { Call, CallRequest, Metadata, Peer } from "./call.ts";
+import type { Answer, Call, CallRequest, Metadata, Peer } from "./call.ts";
 import { logCall } from "./log-call.ts";
 import { raceAbort } from "./race-abort.ts";
 import { createRequestValidator } from "./validate.ts";
 
-type Handler = (
-  caller: Caller,
-  request: Message,
-  signal: AbortSignal,
-) => Promise<MessageInitShape<DescMethodUnary["output"]>>;
+type Handler = (caller: Caller, request: Message, signal: AbortSignal) => Promise<Answer>;
 
 interface PipelineOptions {
   readonly authenticate: (metadata: Metadata, peer: Peer) => Promise<Caller>;
@@ -38,7 +34,7 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
     }
   };
 
-  async function run(request: CallRequest, entry: { caller: Caller | undefined }): Promise<Message> {
+  async function run(request: CallRequest, entry: { caller: Caller | undefined }): Promise<Answer> {
     const { method, message, signal } = request;
     const caller = needsNoCredentials(method.name) ? anonymous : await authenticate(request.metadata, request.peer);
     entry.caller = caller;
@@ -47,7 +43,7 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
     signal.throwIfAborted();
     // The table of permissions has let only methods of the service through, and the wire has parsed its input type.
     const handle = handlers[method.localName as keyof Handlers] as Handler;
-    return create(method.output, await handle(caller, message, signal));
+    return handle(caller, message, signal);
   }
 }
 

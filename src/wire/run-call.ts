@@ -1,7 +1,7 @@
-import type { DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodUnary } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
-import type { Call, CallRequest } from "../call/call.ts";
+import type { Answer, Call, CallRequest } from "../call/call.ts";
 import { TokenError } from "../errors.ts";
 import { toConnectError } from "./error-details.ts";
 
@@ -13,7 +13,7 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 }
 
 /** Runs a request through the pipeline. Rejects with what the client is to be told, and nothing else. */
-export async function runCall(call: Call, request: CallRequest, log: Logger): Promise<Message> {
+export async function runCall(call: Call, request: CallRequest, log: Logger): Promise<Answer> {
   try {
     return await call(request);
   } catch (error) {

@@ -1,10 +1,11 @@
 import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type DescMethodUnary, toBinary } from "@bufbuild/protobuf";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Call, Metadata, Peer } from "../call/call.ts";
 import { isUncompressed } from "./content-encoding.ts";
 import { readTimeout, unaryTimeout } from "./deadline.ts";
+import { encodeAnswer } from "./encode-answer.ts";
 import { toConnectError } from "./error-details.ts";
 import { type GrpcExchange, openExchange } from "./grpc-exchange.ts";
 import { unreadable } from "./grpc-frame.ts";
@@ -50,7 +51,7 @@ export function createUnaryLane({ call, limits, endings, log }: UnaryLaneOptions
     try {
       const message = await read(exchange, method, timeout, origin.peer);
       const answer = await runCall(call, { method, message, signal: exchange.signal, ...origin }, log);
-      exchange.sendMessage(toBinary(method.output, answer));
+      exchange.sendMessage(encodeAnswer(method, answer));
     } catch (error) {
       exchange.sendError(error instanceof ConnectError ? error : toConnectError(error));
     }
