@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
+import { createCallerCache } from "./auth/caller-cache.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
@@ -59,11 +60,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     kinds: config.kinds,
     clock: systemClock,
   });
+  const callers = createCallerCache({
+    authenticate,
+    headers: ["authorization"],
+    noteUse: (token) => lastUse.note(token),
+    clock: systemClock,
+  });
+  opened.defer(store.subscribe(callers.forget));
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
-    call: createCall({ authenticate, handlers: createTokenService(context), log }),
+    call: createCall({ authenticate: callers.authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
     drainDelay: config.drainDelay,
     log,

@@ -72,7 +72,8 @@ export function createCallerCache({ authenticate, headers, noteUse, clock }: Cal
     try {
       const caller = await authenticate(...request);
       const { token } = caller;
-      if (token && !question.isOutdated && !question.changed.has(token.id)) keep(key, { caller, token, time });
+      const isOutdated = question.isOutdated || (token && question.changed.has(token.id));
+      if (token && !isOutdated && hasOneSecret(token)) keep(key, { caller, token, time });
       return caller;
     } finally {
       questions.delete(question);
@@ -116,6 +117,11 @@ export function createCallerCache({ authenticate, headers, noteUse, clock }: Cal
       keysOf.delete(change.id);
     },
   };
+}
+
+/** Else it is being rotated, and which secret was presented matters: it may end in a moment. */
+function hasOneSecret({ digests }: Token): boolean {
+  return digests.length === 1 && digests[0]?.until === undefined;
 }
 
 /** Undefined if there are none, or one comes several times: then there is something to refuse. */

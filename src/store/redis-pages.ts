@@ -27,11 +27,6 @@ export async function readPage(client: ScriptedRedis, shardTag: ShardTag, range:
   return page.slice(0, limit);
 }
 
-export async function readRecord(client: ScriptedRedis, id: string): Promise<Token | undefined> {
-  const bytes = await client.getBuffer(recordKey(id));
-  return bytes === null ? undefined : decodeRecord(bytes);
-}
-
 /** Records of one owner by their ids. */
 export async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
   const tokens: (Token | undefined)[] = [];

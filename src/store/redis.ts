@@ -5,10 +5,11 @@ import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { RedisConnection } from "./redis-connection.ts";
+import { RecordFinder } from "./redis-finds.ts";
 import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
-import { readPage, readRecord } from "./redis-pages.ts";
-import { chooseTokens, findFamily, readMembers, readSet, removeTokens } from "./redis-removal.ts";
+import { readPage } from "./redis-pages.ts";
+import { chooseTokens, findFamily, type Removal, readMembers, readSet, removeTokens } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, idTaken } from "./rules.ts";
@@ -63,6 +64,7 @@ export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<T
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
   readonly #reader: RedisConnection;
+  readonly #finder: RecordFinder;
   readonly #writer: RedisConnection;
   readonly #subscriber: RedisConnection;
   readonly #feed: ChangeFeed;
@@ -73,6 +75,7 @@ class RedisStore implements TokenStore {
     subscription: { connection: RedisConnection; feed: ChangeFeed },
   ) {
     this.#reader = reader;
+    this.#finder = new RecordFinder(reader);
     this.#writer = writer;
     this.#subscriber = subscription.connection;
     this.#feed = subscription.feed;
@@ -82,19 +85,22 @@ class RedisStore implements TokenStore {
   async insert(token: Token, options: InsertOptions = {}) {
     const answer = await this.#write((client) => insertToken(client, token, options));
     if (answer === "id-taken") throw idTaken();
+    if (answer === "inserted" && options.parent) this.#announce("changed", options.parent.next.id);
     return answer;
   }
 
   find(id: string) {
-    return this.#reader.read((client) => readRecord(client, id));
+    return this.#finder.find(id);
   }
 
   findMany(ids: readonly string[]) {
-    return this.#reader.read((client) => Promise.all(ids.map((id) => readRecord(client, id))));
+    return Promise.all(ids.map((id) => this.#finder.find(id)));
   }
 
-  replace(previous: Token, next: Token, mark?: Mark) {
-    return this.#write((client) => replaceToken(client, previous, next, mark));
+  async replace(previous: Token, next: Token, mark?: Mark) {
+    const answer = await this.#write((client) => replaceToken(client, previous, next, mark));
+    if (answer === "replaced") this.#announce("changed", next.id);
+    return answer;
   }
 
   async claim({ tag, name, value, until }: Claim) {
@@ -134,7 +140,7 @@ class RedisStore implements TokenStore {
       const [owner] = family?.tokens ?? [];
       if (!family || !owner) return 0;
       const removal = { tag, owner, ...family, unchanged: family.tokens };
-      const count = await this.#writer.use((client) => removeTokens(client, removal));
+      const count = await this.#remove(removal);
       if (count !== undefined) return count;
       if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
     }
@@ -152,7 +158,7 @@ class RedisStore implements TokenStore {
       const tokens = chosen.slice(0, REMOVE_BATCH);
       if (tokens.length === 0) return removed;
       const removal = { tag, owner, tokens, unchanged: tokens, sets: [index] };
-      const count = await this.#writer.use((client) => removeTokens(client, removal));
+      const count = await this.#remove(removal);
       removed += count ?? 0;
       if (count !== undefined && chosen.length === tokens.length) return removed;
       if (count !== undefined) plan = 0;
@@ -161,6 +167,17 @@ class RedisStore implements TokenStore {
       if (count === undefined) known = new Map();
     }
     throw contended();
+  }
+
+  async #remove(removal: Removal): Promise<number | undefined> {
+    const count = await this.#writer.use((client) => removeTokens(client, removal));
+    if (count !== undefined) for (const { id } of removal.tokens) this.#announce("deleted", id);
+    return count;
+  }
+
+  /** Tells our own listeners before the caller has its answer: the news from Redis may come after that. */
+  #announce(type: "changed" | "deleted", id: string): void {
+    this.#feed.publish({ type, id });
   }
 
   /** A write that waits, for a second at most, while a removal holds up its owner's writes. */
