@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Metadata, Peer } from "../auth/request.ts";
+import type { StopSignal } from "../domain/context.ts";
 
 export type { Metadata, Peer };
 
@@ -11,7 +12,15 @@ export interface CallRequest {
   /** A message of the type `method.input`. */
   readonly message: Message;
   /** Aborts when the caller leaves, its deadline passes or the server goes down; its reason says which. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
+}
+
+/** What the pipeline needs of an AbortSignal. A real one for each call would cost as much as the rest of the pipeline. */
+export interface CallSignal extends StopSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /**

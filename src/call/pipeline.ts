@@ -4,12 +4,12 @@ import { anonymous, authorize, needsNoCredentials } from "../auth/permissions.ts
 import type { Caller } from "../domain/caller.ts";
 import { TokenError } from "../errors.ts";
 import type { Handlers } from "../service/token-service.ts";
-import type { Answer, Call, CallRequest, Metadata, Peer } from "./call.ts";
+import type { Answer, Call, CallRequest, CallSignal, Metadata, Peer } from "./call.ts";
 import { logCall } from "./log-call.ts";
 import { raceAbort } from "./race-abort.ts";
 import { createRequestValidator } from "./validate.ts";
 
-type Handler = (caller: Caller, request: Message, signal: AbortSignal) => Promise<Answer>;
+type Handler = (caller: Caller, request: never, signal: CallSignal) => Promise<Answer>;
 
 interface PipelineOptions {
   readonly authenticate: (metadata: Metadata, peer: Peer) => Promise<Caller>;
@@ -43,12 +43,12 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
     signal.throwIfAborted();
     // The table of permissions has let only methods of the service through, and the wire has parsed its input type.
     const handle = handlers[method.localName as keyof Handlers] as Handler;
-    return handle(caller, message, signal);
+    return handle(caller, message as never, signal);
   }
 }
 
 /** Whatever was thrown, as the one error that callers see. Nothing of an unknown fault leaks. */
-function toTokenError(thrown: unknown, signal: AbortSignal): TokenError {
+function toTokenError(thrown: unknown, signal: CallSignal): TokenError {
   if (thrown instanceof TokenError) return thrown;
   if (!signal.aborted || thrown !== signal.reason)
     return new TokenError("INTERNAL", "internal error", { cause: thrown });

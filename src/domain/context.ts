@@ -5,6 +5,12 @@ import type { KeyRing } from "./keys.ts";
 import type { Kinds } from "./kinds.ts";
 import type { LastUse } from "./last-use.ts";
 
+/** Says, between steps, that nobody waits for the answer any more. An AbortSignal is one. */
+export interface StopSignal {
+  /** @throws the reason, once there is one. */
+  throwIfAborted(): void;
+}
+
 /** What the rules of the domain work with. Made once, at the start. */
 export interface Context {
   readonly store: TokenStore;

@@ -1,6 +1,6 @@
 import { TokenError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { labelTaken } from "./refusals.ts";
 import type { Token } from "./token.ts";
@@ -19,7 +19,7 @@ export async function editToken(
   caller: Caller,
   handle: TokenHandle,
   change: (token: Token) => Token,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<Token> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const token = await findToken(context, caller, handle);

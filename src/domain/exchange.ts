@@ -1,5 +1,5 @@
 import { fieldError, TokenError } from "../errors.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { capOf, completeDraft, type Draft, draftOf, refuseInsert } from "./issue.ts";
 import type { ExchangeRule, Kind } from "./kinds.ts";
 import { type Lifetime, lifetimeField, resolveExpireTime } from "./lifetime.ts";
@@ -54,7 +54,7 @@ interface Exchange {
 export async function exchangeToken(
   context: Context,
   wish: ExchangeWish,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<ExchangedToken> {
   const presented = await readPresented(context, wish.secret);
   if (typeof presented === "string") throw tokenNotFound();
@@ -74,7 +74,7 @@ async function insertChild(
   presented: Presented,
   wish: ExchangeWish,
   attempt: Attempt,
-  signal: AbortSignal | undefined,
+  signal: StopSignal | undefined,
 ): Promise<Effect | "repeated"> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const exchange = await findExchange(context, presented, wish);

@@ -1,6 +1,6 @@
 import { TokenError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { proveSecret } from "./lookup.ts";
 import { type Presented, readPresented, type Unreadable } from "./presented.ts";
 import { noteSpentSecret } from "./reuse.ts";
@@ -36,7 +36,7 @@ export async function introspect(
   context: Context,
   caller: Caller,
   question: Question,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<Verdict> {
   let presented = readPresented(context, question.secret);
   // Most secrets are read at once, and waiting for what is there already costs a turn.
@@ -53,7 +53,7 @@ export async function introspectAll(
   context: Context,
   caller: Caller,
   questions: readonly Question[],
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<Verdict[]> {
   const presented = await Promise.all(questions.map(({ secret }) => readPresented(context, secret)));
   const ids = presented.flatMap((read) => (typeof read === "string" ? [] : [read.id]));
@@ -76,7 +76,7 @@ async function answer(
   question: Question,
   presented: Presented,
   found: Token | undefined,
-  signal: AbortSignal | undefined,
+  signal: StopSignal | undefined,
 ): Promise<Verdict> {
   let token = found;
   for (let round = 0; round < MAX_ROUNDS; round++) {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { type Caller, nameOf, reaches, resolveOwner, resolveTenant } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { type Filter, matches } from "./filter.ts";
 import { readPageToken, signPageToken } from "./page-token.ts";
 import { isPurged, type Token } from "./token.ts";
@@ -31,7 +31,7 @@ export async function listTokens(
   context: Context,
   caller: Caller,
   query: ListQuery,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<TokenPage> {
   const { tenant, subject } = resolveRange(caller, query);
   const scope = [nameOf(caller), tenant, subject, query.filter];

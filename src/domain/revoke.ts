@@ -1,7 +1,7 @@
 import { fieldError } from "../errors.ts";
 import type { PageCursor } from "../store/token-store.ts";
 import { type Caller, reaches, resolveOwner, resolveTenant } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { type Filter, matches } from "./filter.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { tokenNotFound } from "./refusals.ts";
@@ -34,7 +34,7 @@ export async function deleteTokens(
   context: Context,
   caller: Caller,
   revocation: Revocation,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<number> {
   const now = context.clock();
   const select = (token: Token) => reaches(caller, token) && matches(revocation.filter, token, now);

@@ -1,6 +1,6 @@
 import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import type { IssuedToken } from "./issue.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
@@ -33,7 +33,7 @@ export async function rotateToken(
   context: Context,
   caller: Caller,
   rotation: Rotation,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<IssuedToken> {
   const { requestId, ...content } = rotation;
   const request = {
@@ -64,7 +64,7 @@ async function replaceSecret(
   caller: Caller,
   rotation: Rotation,
   attempt: Attempt,
-  signal: AbortSignal | undefined,
+  signal: StopSignal | undefined,
 ): Promise<Effect | "repeated"> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { token, kind } = await findRotatable(context, caller, rotation.handle);

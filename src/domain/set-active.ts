@@ -1,5 +1,5 @@
 import type { Caller } from "./caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { editToken } from "./edit.ts";
 import type { TokenHandle } from "./lookup.ts";
 import { edited, type Token } from "./token.ts";
@@ -10,7 +10,7 @@ export function setActive(
   caller: Caller,
   handle: TokenHandle,
   active: boolean,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<Token> {
   const turn = (token: Token) => (token.active === active ? token : edited(token, { active }));
   return editToken(context, caller, handle, turn, signal);

@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { fieldError, TokenError } from "../errors.ts";
 import type { Caller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
-import type { Context } from "./context.ts";
+import type { Context, StopSignal } from "./context.ts";
 import { editToken } from "./edit.ts";
 import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
@@ -31,7 +31,7 @@ export async function updateToken(
   id: string,
   changes: TokenChanges,
   etag: string,
-  signal?: AbortSignal,
+  signal?: StopSignal,
 ): Promise<Token> {
   if ("expireTime" in changes) requireAdministrator(caller, "expire_time");
   if ("claims" in changes) requireAdministrator(caller, "claims");

@@ -1,7 +1,7 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { InactiveReason, type IntrospectResponseSchema, type TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Caller } from "../domain/caller.ts";
-import type { Context } from "../domain/context.ts";
+import type { Context, StopSignal } from "../domain/context.ts";
 import { exchangeToken } from "../domain/exchange.ts";
 import { introspect, introspectAll, type Verdict } from "../domain/introspect.ts";
 import { issueToken } from "../domain/issue.ts";
@@ -21,7 +21,7 @@ export type Handlers = {
   readonly [M in keyof Methods]: (
     caller: Caller,
     request: MessageShape<Methods[M]["input"]>,
-    signal: AbortSignal,
+    signal: StopSignal,
   ) => Promise<MessageInitShape<Methods[M]["output"]>>;
 };
 

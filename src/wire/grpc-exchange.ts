@@ -1,5 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
+import type { CallSignal } from "../call/call.ts";
 import { TokenError } from "../errors.ts";
 import { collectBody } from "./collect-body.ts";
 import { openFrame, sealFrame } from "./grpc-frame.ts";
@@ -10,7 +11,7 @@ import { protectiveHeaders } from "./protection.ts";
 /** One unary gRPC call on its HTTP/2 stream: a message comes in, a message or an error goes out. */
 export interface GrpcExchange extends Endable {
   /** Aborts when the call must end. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /**
    * Resolves with the one message of the request, when all of it is there.
    *
@@ -33,18 +34,18 @@ export function openExchange(
   gone: (exchange: GrpcExchange) => void,
 ): GrpcExchange {
   const contentType = headers["content-type"] ?? "";
-  const controller = new AbortController();
+  const signal = new ExchangeSignal();
   const body = Promise.withResolvers<Buffer>();
   let answered = false;
 
   const exchange: GrpcExchange = {
-    signal: controller.signal,
+    signal,
 
     end(reason) {
       // Nobody fetches the answer.
       if (answered) return stream.close(constants.NGHTTP2_CANCEL);
       body.reject(reason);
-      controller.abort(reason);
+      signal.abort(reason);
     },
 
     async readMessage(maxBytes) {
@@ -76,6 +77,32 @@ export function openExchange(
   stream.once("aborted", () => exchange.end(new TokenError("CANCELLED", "the caller left")));
   stream.once("close", () => gone(exchange));
   return exchange;
+}
+
+/** One listener is all that a call has. */
+class ExchangeSignal implements CallSignal {
+  aborted = false;
+  reason: unknown;
+  #listener: (() => void) | undefined;
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.#listener = undefined;
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
+  abort(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.#listener?.();
+  }
 }
 
 function sendOk(this: ServerHttp2Stream): void {
