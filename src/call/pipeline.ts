@@ -1,4 +1,3 @@
-import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { anonymous, authorize, needsNoCredentials } from "../auth/permissions.ts";
 import type { Caller } from "../domain/caller.ts";
