@@ -8,7 +8,6 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
-import { PbfWriter } from "pbf";
 import type { TokenSchema } from "#gen/latchkey/v1/token_pb.ts";
 import {
   type BatchIntrospectResponseSchema,
@@ -16,6 +15,7 @@ import {
   TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Answer } from "../call/call.ts";
+import { ProtoWriter } from "./proto-writer.ts";
 
 type Verdict = MessageInitShape<typeof IntrospectResponseSchema>;
 type Verdicts = MessageInitShape<typeof BatchIntrospectResponseSchema>;
@@ -23,34 +23,34 @@ type Token = MessageInitShape<typeof TokenSchema>;
 type Instant = { readonly seconds?: bigint; readonly nanos?: number };
 
 /** Introspections are what the service answers all day. Reflection takes ten times as long as these lines for a verdict. */
-const WRITERS = new Map<DescMethodUnary, (answer: never, writer: PbfWriter) => void>([
+const WRITERS = new Map<DescMethodUnary, (answer: never, writer: ProtoWriter) => void>([
   [TokenService.method.introspect, writeVerdict],
   [TokenService.method.batchIntrospect, writeVerdicts],
 ]);
 
-/** One for all answers, one after the other, so that it has grown to what they need. */
-const shared = new PbfWriter(new Uint8Array(4096));
+/** One for all answers, one after the other. */
+const shared = new ProtoWriter();
 
 /** The binary form of an answer: the same bytes as the library's. */
 export function encodeAnswer(method: DescMethodUnary, answer: Answer): Uint8Array {
   const write = WRITERS.get(method);
   if (!write) return toBinary(method.output, create(method.output, answer));
-  shared.pos = 0;
+  shared.clear();
   write(answer as never, shared);
-  return shared.buf.slice(0, shared.pos);
+  return shared.finish();
 }
 
-function writeVerdicts({ responses = [] }: Verdicts, writer: PbfWriter): void {
-  for (const response of responses) writer.writeMessage(1, writeVerdict, response);
+function writeVerdicts({ responses = [] }: Verdicts, writer: ProtoWriter): void {
+  for (const response of responses) writer.message(1, response, writeVerdict);
 }
 
-function writeVerdict({ active, token, reason }: Verdict, writer: PbfWriter): void {
-  if (active) writer.writeBooleanField(1, true);
-  if (token) writer.writeMessage(2, writeToken, token);
-  if (reason) writer.writeVarintField(3, reason);
+function writeVerdict({ active, token, reason }: Verdict, writer: ProtoWriter): void {
+  if (active) writer.number(1, 1);
+  if (token) writer.message(2, token, writeToken);
+  if (reason) writer.number(3, reason);
 }
 
-function writeToken(token: Token, writer: PbfWriter): void {
+function writeToken(token: Token, writer: ProtoWriter): void {
   writeText(1, token.id, writer);
   writeText(2, token.tenant, writer);
   writeText(3, token.subject, writer);
@@ -59,38 +59,38 @@ function writeToken(token: Token, writer: PbfWriter): void {
   writeText(6, token.hint, writer);
   writeTexts(7, token.scopes, writer);
   writeTexts(8, token.audiences, writer);
-  if (token.claims) writer.writeBytesField(9, encodeStruct(token.claims));
+  if (token.claims) writer.bytes(9, encodeStruct(token.claims));
   writeText(10, token.clientId, writer);
   writeText(11, token.parentId, writer);
   writeText(12, token.creator, writer);
   writeTime(13, token.createTime, writer);
   writeTime(14, token.expireTime, writer);
   writeTime(15, token.lastUsedTime, writer);
-  if (token.active) writer.writeBooleanField(16, true);
-  if (token.status) writer.writeVarintField(17, token.status);
+  if (token.active) writer.number(16, 1);
+  if (token.status) writer.number(17, token.status);
   writeTime(18, token.life, writer);
   writeTime(19, token.remainingLife, writer);
-  if (token.usesLeft !== undefined) writer.writeVarintField(20, token.usesLeft);
+  if (token.usesLeft !== undefined) writer.number(20, token.usesLeft);
   writeText(21, token.etag, writer);
   writeTime(22, token.idleExpireTime, writer);
 }
 
-function writeText(field: number, text: string | undefined, writer: PbfWriter): void {
-  if (text) writer.writeStringField(field, text);
+function writeText(field: number, text: string | undefined, writer: ProtoWriter): void {
+  if (text) writer.text(field, text);
 }
 
-function writeTexts(field: number, texts: readonly string[] | undefined, writer: PbfWriter): void {
-  if (texts) for (const text of texts) writer.writeStringField(field, text);
+function writeTexts(field: number, texts: readonly string[] | undefined, writer: ProtoWriter): void {
+  if (texts) for (const text of texts) writer.text(field, text);
 }
 
 /** A Timestamp or a Duration: they look the same. */
-function writeTime(field: number, time: Instant | undefined, writer: PbfWriter): void {
-  if (time) writer.writeMessage(field, writeInstant, time);
+function writeTime(field: number, time: Instant | undefined, writer: ProtoWriter): void {
+  if (time) writer.message(field, time, writeInstant);
 }
 
-function writeInstant({ seconds, nanos }: Instant, writer: PbfWriter): void {
-  if (seconds) writer.writeVarintField(1, Number(seconds));
-  if (nanos) writer.writeVarintField(2, nanos);
+function writeInstant({ seconds, nanos }: Instant, writer: ProtoWriter): void {
+  if (seconds) writer.number(1, Number(seconds));
+  if (nanos) writer.number(2, nanos);
 }
 
 /** The library gives a Struct as the JSON that it stands for. */

@@ -1,0 +1,111 @@
+/** Longer texts are written by Node, whose call costs more than these few characters. */
+const SHORT = 48;
+const MAX_VARINT = 10;
+const TEXT = 2;
+
+/**
+ * Writes protobuf's binary format into a buffer of its own that grows with what it is given. For the answers that there are most of;
+ * fields are written in the order of the calls.
+ */
+export class ProtoWriter {
+  #bytes = Buffer.allocUnsafe(4096);
+  #size = 0;
+
+  /** What was written since the last time. */
+  finish(): Uint8Array {
+    const written = new Uint8Array(this.#bytes.subarray(0, this.#size));
+    this.#size = 0;
+    return written;
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.#size = 0;
+  }
+
+  /** A whole number, from -2^53 to 2^53: an int32, int64, enum or bool. */
+  number(field: number, value: number): void {
+    this.#reserve(2 * MAX_VARINT);
+    this.#varint(field << 3);
+    if (value < 0) this.#negative(value);
+    else this.#varint(value);
+  }
+
+  text(field: number, text: string): void {
+    this.#reserve(2 * MAX_VARINT + 3 * text.length);
+    this.#varint((field << 3) | TEXT);
+    if (!this.#ascii(text)) this.#utf8(text);
+  }
+
+  bytes(field: number, bytes: Uint8Array): void {
+    this.#reserve(2 * MAX_VARINT + bytes.length);
+    this.#varint((field << 3) | TEXT);
+    this.#varint(bytes.length);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
+  }
+
+  /** A message, whose fields `write` writes. */
+  message<T>(field: number, message: T, write: (message: T, writer: this) => void): void {
+    this.#reserve(2 * MAX_VARINT);
+    this.#varint((field << 3) | TEXT);
+    // Room for the length of a short one; what is longer is moved to make more.
+    const start = this.#size++;
+    write(message, this);
+    const length = this.#size - start - 1;
+    if (length < 0x80) {
+      this.#bytes[start] = length;
+      return;
+    }
+    this.#reserve(MAX_VARINT);
+    const more = length < 0x4000 ? 1 : length < 0x20_0000 ? 2 : 3;
+    this.#bytes.copyWithin(start + 1 + more, start + 1, this.#size);
+    this.#size = start;
+    this.#varint(length);
+    this.#size += length;
+  }
+
+  #ascii(text: string): boolean {
+    const { length } = text;
+    if (length > SHORT) return false;
+    const start = this.#size;
+    this.#bytes[this.#size++] = length;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code >= 0x80) {
+        this.#size = start;
+        return false;
+      }
+      this.#bytes[this.#size++] = code;
+    }
+    return true;
+  }
+
+  #utf8(text: string): void {
+    this.#varint(Buffer.byteLength(text));
+    this.#size += this.#bytes.write(text, this.#size);
+  }
+
+  #varint(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#size++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#size++] = rest;
+  }
+
+  /** Two's complement in 64 bits: ten bytes. */
+  #negative(value: number): void {
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#size++] = Number(rest & 0x7fn) | 0x80;
+    this.#bytes[this.#size++] = Number(rest);
+  }
+
+  #reserve(more: number): void {
+    if (this.#size + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(2 * (this.#size + more));
+    this.#bytes.copy(larger, 0, 0, this.#size);
+    this.#bytes = larger;
+  }
+}
