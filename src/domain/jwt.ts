@@ -5,6 +5,12 @@ import type { Token } from "./token.ts";
 /** Three parts, none of them empty. A JWE has five. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
+/** The claims that a kind can't put a text in the place of. */
+export const FIXED_CLAIMS: readonly string[] = ["exp", "nbf", "iat", "jti", "scope", "rev"];
+
+/** What in the texts of a `JwtPolicy` stands for something of the token: each name in braces, such as `{tenant}`. */
+export const JWT_PLACEHOLDERS = ["id", "tenant", "subject", "kind", "label", "client_id", "creator"] as const;
+
 /** Whether the text has the form of a signed JWT. No opaque secret of Latchkey does. */
 export function isJwt(text: string): boolean {
   return COMPACT_JWS.test(text);
