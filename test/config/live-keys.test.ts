@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { makeKeysFile, readKeysFile } from "../../src/config/keys-file.ts";
 import { createLiveKeys, requireSameKeys } from "../../src/config/live-keys.ts";
-import { fingerprintsOf } from "../../src/domain/keys.ts";
+import { createKeyRing, fingerprintsOf } from "../../src/domain/keys.ts";
 import { TokenError } from "../../src/errors.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import type { TokenStore } from "../../src/store/token-store.ts";
@@ -113,7 +113,8 @@ describe("the keys stay as they are, and the log says why,", () => {
     expect([...new Set(line.faults.map((found: string) => found.replace(/^\S*\//, "")))]).toEqual([fault]);
     expect(JSON.stringify(line)).not.toMatch(/s3cret|AQEBAQ|AgICAg|BwcHBw|CQkJCQ/);
     // What was refused was not made the store's own either.
-    expect(await store.adoptKeys(["BwcH"])).toBe(false);
+    const other = createKeyRing([{ version: 7, secret: Buffer.alloc(32, 7) }]);
+    expect(await store.adoptKeys(fingerprintsOf(other))).toBe(false);
   });
 
   test("if the store can't say whether they are its own", async () => {

@@ -10,7 +10,7 @@ import { aliasOf, type Presented, readPresented } from "../../src/domain/present
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { rotateToken } from "../../src/domain/rotate.ts";
 import { setActive } from "../../src/domain/set-active.ts";
-import { ask, HOUR, keyRing, openWorld, root, service, serviceKey, tokenOf, type World } from "./world.ts";
+import { ask, HOUR, keyRing, openWorld, refusal, root, service, serviceKey, tokenOf, type World } from "./world.ts";
 
 const SHARED = createSecretKey(Buffer.alloc(32, 7));
 const sources = [
@@ -96,6 +96,18 @@ describe("a JWT of ours", () => {
     const blind = withSources({ ...context, store: Object.create(null) });
     expect(await readPresented(blind, forged)).toBe("SIGNATURE");
     expect(await verdictOf(context, forged)).toBe("SIGNATURE");
+  });
+
+  test("of a newer key than this instance has is not called unknown", async () => {
+    const { context, issue } = await openWorld();
+    const newer = { ...context, keys: keyRing(2, 1) };
+    const { token, secret } = await issue(access, root, newer);
+    await expect(verdictOf(context, secret)).rejects.toMatchObject(
+      refusal("KEY_MISSING", "this instance lacks a service key that others have"),
+    );
+    expect(await verdictOf({ ...context, keys: keyRing(1, 2) }, secret)).toBe("ACTIVE");
+    await deleteToken(newer, root, { id: token.id });
+    expect(await verdictOf(context, secret)).toBe("UNKNOWN");
   });
 
   test("of a key that was taken away is unknown", async () => {
