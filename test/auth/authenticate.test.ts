@@ -2,11 +2,15 @@ import type { PeerCertificate } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { type AuthenticatorOptions, createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
 import { kindDefaults, kindTable } from "../../src/domain/kinds.ts";
+import { findBySecret } from "../../src/domain/lookup.ts";
 import type { Token } from "../../src/domain/token.ts";
+import { useToken } from "../../src/domain/use.ts";
 import { TokenError } from "../../src/errors.ts";
+import { kindOf, MINUTE, openWorld } from "../domain/world.ts";
 import { answerOf, bearer, expectInvalid, failureOf, metadataOf, NOW, peer, tokenOf } from "./fixtures.ts";
 
 const ROOT = "lk_root_of-this-test";
+const digest = { keyVersion: 1, digest: new Uint8Array(32), source: "", until: undefined, pendingGrace: undefined };
 const kinds = kindTable([
   { ...kindDefaults, name: "personal", prefix: "lk_pat" },
   { ...kindDefaults, name: "api", prefix: "lk_api", scheme: "OrgUserApiToken" },
@@ -16,8 +20,11 @@ const certified = { ...peer, certificate: { subject: { CN: "billing" } } as Peer
 function authenticatorOf(tokens: Record<string, Token>, changes: Partial<AuthenticatorOptions> = {}) {
   return createAuthenticator({
     rootDigest: digestRootToken(ROOT),
-    verifySecret: async (secret) => tokens[secret],
-    noteUse: () => undefined,
+    verifySecret: async (secret) => {
+      const token = tokens[secret];
+      return token && { token, digest };
+    },
+    noteUse: async (token) => token,
     issuers: [],
     kinds,
     certificates: () => ({ tenant: "acme", subject: "billing", scopes: ["latchkey:introspect"] }),
@@ -68,12 +75,34 @@ describe("a Latchkey token", () => {
   };
 
   test("is used by a call that it is good for, and by no other", async () => {
-    const noteUse = vi.fn();
+    const noteUse = vi.fn(async (token: Token) => token);
     const tokens = { good: tokenOf(), once: tokenOf({ usesLeft: 1 }) };
     await authenticatorOf(tokens, { noteUse })(bearer("good"), peer);
-    expect(noteUse.mock.calls).toMatchObject([[{ id: "0000000000000000abc" }]]);
+    expect(noteUse.mock.calls).toMatchObject([[{ id: "0000000000000000abc" }, digest]]);
     await expectInvalid(authenticatorOf(tokens, { noteUse }), bearer("once"));
     expect(noteUse).toHaveBeenCalledTimes(1);
+  });
+
+  test("that must not go unused goes on with each call", async () => {
+    const world = await openWorld(kindOf({ idleTimeout: 30 * MINUTE }));
+    const { context } = world;
+    const { token, secret } = await world.issue({ kind: "test", scopes: ["latchkey:self"] });
+    const calling = authenticatorOf(
+      {},
+      {
+        verifySecret: (text) => findBySecret(context, text),
+        noteUse: (used, by) => useToken(context, used, by),
+        clock: context.clock,
+      },
+    );
+    for (let round = 0; round < 3; round++) {
+      world.pass(20 * MINUTE);
+      expect(await calling(bearer(secret), peer)).toMatchObject({ subject: "ada" });
+      await context.lastUse.flush();
+      expect((await context.store.find(token.id))?.lastUsedTime).toBe(context.clock());
+    }
+    world.pass(30 * MINUTE);
+    await expectInvalid(calling, bearer(secret));
   });
 
   test("speaks for its owner, with its scopes", async () => {
