@@ -14,6 +14,7 @@ import { refuseUnknownPath } from "./unknown-path.ts";
 export interface RouteOptions {
   readonly methods: Methods;
   readonly readiness: Readiness;
+  readonly publicKeys: () => object;
   readonly corsOrigins: readonly string[];
   readonly corsHeaders: readonly string[];
   readonly limits: Limits;
@@ -25,7 +26,7 @@ export interface RouteOptions {
 export function createRoute(options: RouteOptions): Route {
   const { methods, limits, endings, log } = options;
   const cors = createCors(options.corsOrigins, options.corsHeaders);
-  const endpoints = createHttpEndpoints(options.readiness);
+  const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
 
   const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {
     const path = pathOf(request);
