@@ -65,13 +65,13 @@ describe.each(["SQLite", "Redis"])("of fifty who ask at the same moment, on %s,"
     }
   });
 
-  test("each gets an answer while others delete it", async () => {
+  test("and of ten who delete it at once, each gets an answer", async () => {
     const { issue, by } = await open();
     const create = async () => {
       const { token } = await issue({ kind: "test" }, root, by);
       await deleteToken(by, root, { id: token.id }).catch(() => 0);
       return token.kind;
     };
-    expect(new Set(await Promise.all(Array.from({ length: 50 }, create)))).toEqual(new Set(["test"]));
+    expect(new Set(await Promise.all(Array.from({ length: 10 }, create)))).toEqual(new Set(["test"]));
   });
 });
