@@ -103,6 +103,7 @@ describe("a package is imported where it belongs and nowhere else", () => {
     ["jose, in the auth layer and where secrets are JWTs", /^jose/, /^((auth|config)\/|domain\/(jwt|imported)\.ts)/],
     ["what Node's crypto lacks, where it is lacking", /^@noble\//, /^domain\/(signing-keys|imported)\.ts$/],
     ["zod, in the configuration", /^zod/, /^config/],
+    ["luxon, where lengths of time are", /^luxon$/, /^domain\/span\.ts$/],
     ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|store\/sqlite)/],
     ["child processes and threads, nowhere", /^node:(child_process|worker_threads|cluster|vm)$/, /^$/],
   ])("%s", (_, name, home) => {
