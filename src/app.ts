@@ -7,7 +7,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { openKeysFile, removeKeysFile } from "./config/keys-file.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
-import { systemClock } from "./domain/clock.ts";
+import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
 import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
@@ -27,26 +27,38 @@ export interface App {
   close(): Promise<void>;
 }
 
+/** What a service takes from the machine that it runs on. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly openStore: typeof openStore;
+}
+
+const machine: Surroundings = { clock: systemClock, openStore };
+
 /**
  * Wires a service together and starts it. Where a step fails, those before it are undone.
  *
  * @throws ConfigError, or TokenError if the store can't be used
  */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  { clock, openStore }: Surroundings = machine,
+): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const { keys, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { clock, tls: config.store.tls });
   opened.defer(() => store.close());
   await requireSameKeys(store, keys, isNew, config.keysPath);
 
-  const lastUse = createLastUse(store, systemClock);
+  const lastUse = createLastUse(store, clock);
   opened.defer(() => lastUse.close());
   const context: Context = {
     store,
     kinds: config.kinds,
     keys,
-    clock: systemClock,
+    clock,
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
   };
@@ -57,7 +69,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     issuers: (config.issuers?.issuers ?? []).map(createIssuer),
     certificates: createCertificateMapping(config.issuers?.certificates ?? []),
     kinds: config.kinds,
-    clock: systemClock,
+    clock,
   });
   const server = await startServer({
     listen: config.listen,
