@@ -21,7 +21,7 @@ const CLAIMS: Readonly<Record<string, readonly Excuse[]>> = {
   TOKEN_NOT_FOUND: [mayBeDeleted, mayBeReplaced],
   TOKEN_NOT_ACTIVE: [mayBeExhausted, mayBeExpired, mayBeOff],
   SECRET_SPENT: [mayBeReplaced, mayBeExhausted],
-  CREDENTIALS_INVALID: [mayBeDeleted, mayBeReplaced, mayBeOff, mayBeExpired],
+  CREDENTIALS_INVALID: [mayBeDeleted, mayBeReplaced, mayBeOff, mayBeExpired, isLimited],
 };
 
 /** What is refused is refused for a reason: nobody is told that a token is not good which nobody may have ended. */
@@ -87,4 +87,9 @@ function mayBeOff(life: Life, operation: Operation): boolean {
 
 function mayBeExpired({ token: { expires = Number.POSITIVE_INFINITY } }: Life, operation: Operation): boolean {
   return operation.ended >= expires - TOLERANCE;
+}
+
+/** A token with limited uses can't call at all. */
+function isLimited({ token }: Life): boolean {
+  return token.uses !== undefined;
 }

@@ -345,6 +345,7 @@ describe("nothing is reported that could have happened:", () => {
       [limited(1), introspect(2, NEVER), introspect(9, 10, "t/1", "EXHAUSTED")],
     ],
     ["used after a use that was not answered", [limited(1), introspect(2, NEVER), introspect(9, 10)]],
+    ["not good to call with, having limited uses", [limited(2), call(2, 3, "t/1", "CREDENTIALS_INVALID")]],
     ["looked at while the last use is taken", [limited(1), introspect(2, 5), peek(4, 6)]],
     [
       "one-time, of many at the same moment one wins",
