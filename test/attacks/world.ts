@@ -8,6 +8,7 @@ import {
   InactiveReason,
   InactiveReasonSchema,
   type IntrospectRequestSchema,
+  type IntrospectResponse,
   type TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
@@ -44,7 +45,7 @@ export class World {
     const { active, reason, token } = await this.connect(caller).introspect({ secret, ...question });
     expect(token !== undefined).toBe(active);
     expect(reason === InactiveReason.UNSPECIFIED).toBe(active);
-    return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
+    return verdictOf({ active, reason });
   }
 
   /** A name that no test has used. */
@@ -110,6 +111,11 @@ function onStores(stores: readonly string[], define: Define, variables: Variable
   });
 }
 
+/** `ACTIVE`, or why not. */
+export function verdictOf({ active, reason }: Pick<IntrospectResponse, "active" | "reason">): string {
+  return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
+}
+
 /** Code and reason of a call that must fail, for example `NotFound TOKEN_NOT_FOUND`. */
 export async function refusalOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(
@@ -121,7 +127,15 @@ export async function refusalOf(call: Promise<unknown>): Promise<string> {
   return `${Code[error.code]} ${infos[0]?.reason}`;
 }
 
-/** The same of an answer in Connect's JSON. */
+/** `ok`, or code and reason of a call that may fail. */
+export function outcomeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "ok",
+    () => refusalOf(call),
+  );
+}
+
+/** Code and reason of an answer in Connect's JSON that must be a refusal. */
 export function refusalIn({ status, text }: RawAnswer): string {
   if (status === 200) expect.unreachable(`the call was answered: ${text}`);
   const { code, details } = JSON.parse(text);

@@ -8,8 +8,8 @@ import {
   InactiveReasonSchema,
   type IntrospectResponse,
 } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Player } from "../support/players.ts";
 import type { Act, NewToken } from "./history.ts";
-import type { Player } from "./player.ts";
 import { type HeldToken, Pool } from "./pool.ts";
 import type { Random } from "./random.ts";
 import type { Recorder, Result } from "./recorder.ts";

@@ -1,6 +1,6 @@
+import { connectPlayers } from "../support/players.ts";
 import { Game, type PlayedKind } from "./game.ts";
 import type { History } from "./history.ts";
-import { connectPlayers } from "./player.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
 

@@ -2,8 +2,8 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { credentials } from "@grpc/grpc-js";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
-import { createGrpcJsClient } from "../support/grpc-js.ts";
-import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
+import { createGrpcJsClient } from "./grpc-js.ts";
+import { createServiceClient, ROOT_TOKEN } from "./service.ts";
 
 /** One of the clients, on connections of its own. */
 export interface Player {
