@@ -11,6 +11,7 @@ import {
   type IntrospectResponse,
   type TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Surroundings } from "../../src/app.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
@@ -91,17 +92,26 @@ export function onSqlite(define: Define, variables: Variables = () => ({})): voi
 }
 
 /** Runs the same tests against a service on SQLite and against one on Redis. */
-export function onEachStore(define: Define, variables: Variables = () => ({})): void {
-  onStores(["SQLite", "Redis"], define, variables);
+export function onEachStore(
+  define: Define,
+  variables: Variables = () => ({}),
+  surroundings: Partial<Surroundings> = {},
+): void {
+  onStores(["SQLite", "Redis"], define, variables, surroundings);
 }
 
-function onStores(stores: readonly string[], define: Define, variables: Variables): void {
+function onStores(
+  stores: readonly string[],
+  define: Define,
+  variables: Variables,
+  surroundings: Partial<Surroundings> = {},
+): void {
   describe.each(stores)("on %s", (store) => {
     const world = new World();
     beforeAll(async () => {
       if (store === "Redis") world.redis = await startRedis();
       const location = world.redis && { LATCHKEY_STORE: world.redis.url };
-      world.service = await startService({ ...variables(), ...location });
+      world.service = await startService({ ...variables(), ...location }, undefined, surroundings);
     });
     afterAll(async () => {
       await world.service.close();

@@ -1,28 +1,14 @@
 import { expect, onTestFinished, test } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
-import { openStore } from "../../src/store/open-store.ts";
-import type { TokenStore } from "../../src/store/token-store.ts";
+import { openBroken, type Sabotage } from "../support/broken-store.ts";
 import { startService } from "../support/service.ts";
 import { findViolations } from "./check.ts";
 import { KINDS } from "./kinds.ts";
 import { recordHistory } from "./runner.ts";
 
-const OPERATIONS = 1500;
+const OPERATIONS = 1000;
 /** How late a broken store does what it has answered. Milliseconds. */
 const LATE = 100;
-
-type Sabotage = (store: TokenStore) => Partial<TokenStore>;
-
-/** A store that works but for some operations. */
-function breakStore(store: TokenStore, sabotage: Sabotage): TokenStore {
-  const broken = sabotage(store);
-  return new Proxy(store, {
-    get(target, name) {
-      const method = Reflect.get(broken, name) ?? Reflect.get(target, name);
-      return typeof method === "function" ? method.bind(target) : method;
-    },
-  });
-}
 
 function later(run: () => Promise<unknown>): void {
   setTimeout(() => void run().catch(() => {}), LATE).unref();
@@ -94,9 +80,7 @@ function withoutVersion({ version: _, ...fields }: Token): Partial<Token> {
 }
 
 test.each(BROKEN)("a store is caught that %s", async (_, sabotage, violation) => {
-  const service = await startService({}, undefined, {
-    openStore: async (location, options) => breakStore(await openStore(location, options), sabotage),
-  });
+  const service = await startService({}, undefined, { openStore: openBroken(sabotage) });
   onTestFinished(() => service.close());
   const urls = [service.url] as const;
   const history = await recordHistory({ urls, clients: 4, operations: OPERATIONS, kinds: KINDS, seed: 1 });
