@@ -38,17 +38,17 @@ onEachStore(
     };
 
     describe("a Create that is refused makes nothing, and leaves its place and its label free", () => {
-      const REFUSED: [reason: string, wish: Partial<Wish>][] = [
-        ["InvalidArgument KIND_UNKNOWN", { kind: "unheard-of" }],
-        ["InvalidArgument INVALID_REQUEST", { scopes: ["with space"] }],
-        ["InvalidArgument INVALID_REQUEST", { requestId: "not-a-uuid" }],
-        ["InvalidArgument LIFETIME_INVALID", { lifetime: { case: "ttl", value: { seconds: -1n } } }],
-        ["InvalidArgument USES_INVALID", { kind: "link", maxUses: 2 }],
-        ["InvalidArgument LABEL_REQUIRED", { kind: "named", label: "" }],
-        ["InvalidArgument CLAIMS_INVALID", { claims: { long: "x".repeat(5000) } }],
+      const REFUSED: [what: string, reason: string, wish: Partial<Wish>][] = [
+        ["for its kind", "InvalidArgument KIND_UNKNOWN", { kind: "unheard-of" }],
+        ["for a scope", "InvalidArgument INVALID_REQUEST", { scopes: ["with space"] }],
+        ["for its request id", "InvalidArgument INVALID_REQUEST", { requestId: "not-a-uuid" }],
+        ["for its life", "InvalidArgument LIFETIME_INVALID", { lifetime: { case: "ttl", value: { seconds: -1n } } }],
+        ["for its uses", "InvalidArgument USES_INVALID", { kind: "link", maxUses: 2 }],
+        ["for its label", "InvalidArgument LABEL_REQUIRED", { kind: "named", label: "" }],
+        ["for its claims", "InvalidArgument CLAIMS_INVALID", { claims: { long: "x".repeat(5000) } }],
       ];
 
-      test.each(REFUSED)("%s %j", async (reason, wish) => {
+      test.each(REFUSED)("%s", async (_, reason, wish) => {
         const requestId = randomUUID();
         const { tenant, subject } = owner();
         const base = { tenant, subject, kind: "named", label: "the label", requestId };

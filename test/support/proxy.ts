@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from "node:net";
 
 /** A TCP proxy in front of a port of this machine, which can lose what comes back. */
-export interface Proxy {
+export interface LossyProxy {
   readonly port: number;
   /** From now on, what comes back is dropped. */
   swallowAnswers(): void;
@@ -11,7 +11,7 @@ export interface Proxy {
   close(): void;
 }
 
-export async function startProxy(target: number): Promise<Proxy> {
+export async function startProxy(target: number): Promise<LossyProxy> {
   const sockets = new Set<Socket>();
   let passes = true;
   const server = createServer((client) => {
