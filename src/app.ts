@@ -45,13 +45,14 @@ const machine: Surroundings = { clock: systemClock, openStore };
 export async function startApp(
   config: Config,
   log: Logger,
-  { clock, openStore }: Surroundings = machine,
+  { clock: machineClock, openStore }: Surroundings = machine,
 ): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { clock: machineClock, tls: config.store.tls });
   opened.defer(() => store.close());
+  const { clock } = store;
   await requireSameKeys(store, config.keysPath, first, isNew);
 
   const keys = createLiveKeys(store, config.keysPath, first, log);
