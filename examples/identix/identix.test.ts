@@ -139,7 +139,7 @@ onEachStore(import.meta.dirname, (example) => {
         await user.get({ token: bySecret(key) }),
         await user.list({}),
         await user.setActive({ token: bySecret(key), active: true }),
-        await user.update({ id: token.id, label: "mine", updateMask: { paths: ["label"] } }),
+        await user.update({ token: byId(token.id), label: "mine", updateMask: { paths: ["label"] } }),
       ];
       const text = JSON.stringify(answers, (_, value) => (typeof value === "bigint" ? String(value) : value));
       expect(text).toContain(token.id);
@@ -188,12 +188,16 @@ onEachStore(import.meta.dirname, (example) => {
       expect(await callWith(key).get({ token: bySecret(key) })).toMatchObject({ token: { id: token.id } });
     });
 
-    test("updates a token by id, which the presented key tells", async () => {
+    test("updates a token by id and by the presented key", async () => {
       const { key } = await logIn(example.name("ada"));
       const user = callWith(key);
       const { id, etag } = recordIn(await user.get({ token: bySecret(key) }));
-      const change = { id, label: "reception", etag, updateMask: { paths: ["label"] } };
+      const change = { token: byId(id), label: "reception", etag, updateMask: { paths: ["label"] } };
       expect(recordIn(await user.update(change))).toMatchObject({ id, label: "reception" });
+      expect(recordIn(await user.update({ ...change, token: bySecret(key), label: "gate", etag: "" }))).toMatchObject({
+        id,
+        label: "gate",
+      });
       expect(await failureOf(user.update(change))).toBe("Aborted ETAG_MISMATCH: the token has changed since");
     });
 
@@ -217,7 +221,9 @@ onEachStore(import.meta.dirname, (example) => {
       for (const id of [bob.token.id, `${bob.token.id.slice(0, 3)}${"x".repeat(16)}`, randomUUID()]) {
         expect(await failureOf(user.get({ token: byId(id) }))).toBe(NOT_FOUND);
         expect(await failureOf(user.setActive({ token: byId(id), active: false }))).toBe(NOT_FOUND);
-        expect(await failureOf(user.update({ id, label: "mine", updateMask: { paths: ["label"] } }))).toBe(NOT_FOUND);
+        expect(await failureOf(user.update({ token: byId(id), label: "mine", updateMask: { paths: ["label"] } }))).toBe(
+          NOT_FOUND,
+        );
         expect(await failureOf(user.delete({ token: byId(id) }))).toBe(NOT_FOUND);
       }
       expect(await failureOf(user.delete({ token: bySecret(bob.key) }))).toBe(NOT_FOUND);

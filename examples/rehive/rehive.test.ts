@@ -224,11 +224,15 @@ onEachStore(import.meta.dirname, (example) => {
       const { create } = openCompany();
       const { id, secret, expireTime } = await create("ada");
       const user = callWith(secret);
-      const renamed = await user.update({ id, label: "laptop", updateMask: { paths: ["label"] } });
+      const renamed = await user.update({
+        token: { case: "id", value: id },
+        label: "laptop",
+        updateMask: { paths: ["label"] },
+      });
       expect(renamed.token).toMatchObject({ id, label: "laptop", expireTime });
-      expect(await failureOf(user.update({ id, updateMask: { paths: ["expire_time"] } }))).toBe(
-        "PermissionDenied FIELD_NOT_ALLOWED: expire_time: only administrators may set it",
-      );
+      expect(
+        await failureOf(user.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } })),
+      ).toBe("PermissionDenied FIELD_NOT_ALLOWED: expire_time: only administrators may set it");
     });
 
     test("an administrator edits the expiry too", async () => {
@@ -237,7 +241,7 @@ onEachStore(import.meta.dirname, (example) => {
       const soon = { seconds: BigInt(secondsNow() + 2 * HOUR), nanos: 0 };
       const change = { id, label: "kiosk", expireTime: soon, updateMask: { paths: ["label", "expire_time"] } };
       expect((await admin.update(change)).token).toMatchObject({ label: "kiosk", expireTime: soon });
-      const endless = await admin.update({ id, updateMask: { paths: ["expire_time"] } });
+      const endless = await admin.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } });
       expect(recordIn(endless).expireTime).toBeUndefined();
     });
   });

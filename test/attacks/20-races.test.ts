@@ -267,7 +267,11 @@ onEachStore((world) => {
       const edits = Array.from({ length: 6 }, (_, index) => {
         if (what === "Rotate") return root(index).rotate({ token });
         if (what === "SetActive") return root(index).setActive({ token, active: index % 2 === 0 });
-        return root(index).update({ id, label: `label ${index}`, updateMask: { paths: ["label"] } });
+        return root(index).update({
+          token: { case: "id", value: id },
+          label: `label ${index}`,
+          updateMask: { paths: ["label"] },
+        });
       });
       const [outcomes] = await Promise.all([Promise.all(edits.map(outcomeOf)), root(6).delete({ token })]);
       expect(["ok", GONE]).toEqual(expect.arrayContaining([...new Set(outcomes)]));

@@ -190,7 +190,11 @@ export class Game {
   async #update(player: Player, { id }: Named): Promise<void> {
     await this.#recorder.note(
       player.name,
-      () => player.root.update({ id, label: "renamed", updateMask: { paths: ["label"] } }, this.#hurry()),
+      () =>
+        player.root.update(
+          { token: { case: "id", value: id }, label: "renamed", updateMask: { paths: ["label"] } },
+          this.#hurry(),
+        ),
       ({ outcome }) => [{ type: "Update", token: id, outcome }],
     );
   }

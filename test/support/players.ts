@@ -27,7 +27,9 @@ export function connectPlayers(urls: readonly [string, ...string[]], count: numb
     if (index % 3 !== 2) {
       return { name: `c${index}`, root: createServiceClient(url, ROOT_TOKEN), callWith, close: () => {} };
     }
-    const root = createGrpcJsClient(new URL(url).host, credentials.createInsecure(), ROOT_TOKEN);
+    const root = createGrpcJsClient(new URL(url).host, credentials.createInsecure(), {
+      authorization: `Bearer ${ROOT_TOKEN}`,
+    });
     return { name: `g${index}`, root, callWith, close: () => root.close() };
   });
 }
