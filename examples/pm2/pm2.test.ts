@@ -76,6 +76,18 @@ onEachStore(import.meta.dirname, (example) => {
     expect(await failureOf(user(account).delete({ token: byId(refresh.token.id) }))).toBe(NOT_FOUND);
   });
 
+  test("leaves no access token of an exchange that runs beside the deletion", async () => {
+    const account = example.name("ada");
+    const { token, secret } = await makeRefresh(account);
+    const exchanges = Array.from({ length: 20 }, () => exchange(secret));
+    const [, ...outcomes] = await Promise.allSettled([user(account).delete({ token: byId(token.id) }), ...exchanges]);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") expect(await verdict(outcome.value.secret)).toBe("UNKNOWN");
+      else expect(await failureOf(Promise.reject(outcome.reason))).toBe(NOT_FOUND);
+    }
+    expect((await user(account).list({})).tokens).toEqual([]);
+  });
+
   test("lists the refresh tokens of the account that are active, and no others", async () => {
     const account = example.name("ada");
     const kinds = ["refresh", "refresh-rotating"];
