@@ -112,11 +112,11 @@ onEachStore(import.meta.dirname, (example) => {
     const apiToken = await example
       .call(`OrgUser ${login.secret}`)
       .create({ kind: "user-api-token", scopes: ["latchkey:self"] });
-    const appUser = await logInAppUser(app, "ada@example.com");
+    const appUser = await logInAppUser(app, "user@example.com");
     const list = (authorization: string) => example.call(authorization).list({});
 
-    expect((await list(`OrgUser ${login.secret}`)).tokens.length).toBe(4);
-    expect((await list(`OrgUserApiToken ${apiToken.secret}`)).tokens.length).toBe(4);
+    expect((await list(`OrgUser ${login.secret}`)).tokens.length).toBe(3);
+    expect((await list(`OrgUserApiToken ${apiToken.secret}`)).tokens.length).toBe(3);
     // An application's user is known by its scheme, but may not call Latchkey itself.
     expect(await failureOf(list(`AppUser ${appUser.secret}`))).toMatch(/^PermissionDenied PERMISSION_DENIED: /);
     for (const [scheme, secret] of [
@@ -212,6 +212,16 @@ onEachStore(import.meta.dirname, (example) => {
     for (const { secret } of [login, apiToken, link]) expect(await verdict(app, secret)).toBe("UNKNOWN");
     expect(await verdict(other, elsewhere.secret)).toBe("ACTIVE");
     expect(await verdict(app, bob.secret)).toBe("ACTIVE");
+  });
+
+  test("ends the tokens of a deleted user of the application, not those of a namesake who works in it", async () => {
+    const app = example.name("app");
+    const appUser = await logInAppUser(app, "ada@example.com");
+    const staff = await logInUser(app, "ada@example.com");
+    const kinds = ["app-user-login-link", "app-user-auth", "change-email-link"];
+    expect((await api(app).deleteAll({ subject: "ada@example.com", kinds })).deletedCount).toBe(2n);
+    expect(await verdict(app, appUser.secret)).toBe("UNKNOWN");
+    expect(await verdict(app, staff.secret)).toBe("ACTIVE");
   });
 
   test("logs out by the token itself", async () => {
