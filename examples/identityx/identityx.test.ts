@@ -9,13 +9,13 @@ const LINK_USED = "FailedPrecondition TOKEN_NOT_ACTIVE: the token is exhausted";
 const NOT_GOOD = "Unauthenticated CREDENTIALS_INVALID: the credentials are not valid";
 
 onEachStore(import.meta.dirname, (example) => {
-  /** Who calls for the application in `x-app-id`, by a JWT of the login service. */
-  const by = (sub: string, scope: string, app: string) =>
-    example.call({ authorization: `Bearer ${example.signLogin({ sub, scope })}`, "x-app-id": app });
-  /** IdentityX's own API: mails links, deletes users. */
-  const api = (app: string) => by("identityx", "latchkey:admin", app);
-  /** What stands before the application's services, and asks about what they are presented. */
-  const gateway = (app: string) => by("gateway", "latchkey:introspect", app);
+  /** Somebody of an application, or of IdentityX itself, who calls for the application in `x-app-id`. */
+  const by = (sub: string, home: string, scope: string, app: string) =>
+    example.call({ authorization: `Bearer ${example.signLogin({ sub, scope, app: home })}`, "x-app-id": app });
+  /** IdentityX's API, which serves all applications: mails links, deletes users. */
+  const api = (app: string) => by("api", "identityx", "latchkey:root", app);
+  /** What stands before an application's services, and asks about what they are presented. */
+  const gateway = (app: string) => by("gateway", app, "latchkey:introspect", app);
   const verdict = (app: string, secret: string, ...kinds: string[]) =>
     verdictOf(gateway(app).introspect({ secret, kinds }));
 
@@ -140,8 +140,27 @@ onEachStore(import.meta.dirname, (example) => {
     expect(await verdict(app, secret)).toBe("ACTIVE");
     expect(await verdict(other, secret)).toBe("UNKNOWN");
     expect((await api(other).list({})).tokens).toEqual([]);
-    const foreign = api(other).delete({ token: byId(token?.id ?? "") });
-    expect(await failureOf(foreign)).toBe("NotFound TOKEN_NOT_FOUND: no such token");
+    expect(await failureOf(api(other).delete({ token: byId(token?.id ?? "") }))).toBe(
+      "NotFound TOKEN_NOT_FOUND: no such token",
+    );
+    expect(
+      await failureOf(api(other).create({ kind: "user-login-link", tenant: app, subject: "ada@example.com" })),
+    ).toBe("PermissionDenied OWNER_BEYOND_CALLER: tenant: another tenant than your own needs latchkey:root");
+  });
+
+  test("lets nobody but IdentityX itself name another application than its own", async () => {
+    const [app, other] = [example.name("app"), example.name("app")];
+    const { secret } = await logInUser(app, "ada@example.com");
+    const asUser = (headers: object) => example.call({ authorization: `OrgUser ${secret}`, ...headers }).list({});
+    expect((await asUser({})).tokens.length).toBe(2);
+    expect((await asUser({ "x-app-id": app })).tokens.length).toBe(2);
+    const refused = "PermissionDenied OWNER_BEYOND_CALLER: x-app-id: another tenant than your own needs latchkey:root";
+    expect(await failureOf(asUser({ "x-app-id": other }))).toBe(refused);
+    expect(await failureOf(by("gateway", app, "latchkey:introspect", other).introspect({ secret }))).toBe(refused);
+    expect(await failureOf(by("boss@example.com", app, "latchkey:admin", other).list({}))).toBe(refused);
+    expect(await failureOf(api("not an application").list({}))).toBe(
+      "InvalidArgument INVALID_REQUEST: x-app-id: must be the name of a tenant, in ASCII",
+    );
   });
 
   test("has one API token per user, and answers its record when another is asked for", async () => {
@@ -251,7 +270,7 @@ onEachStore(import.meta.dirname, (example) => {
 
   test("shows who acts for whom when an administrator impersonates a user", async () => {
     const app = example.name("app");
-    const boss = by("boss@example.com", "latchkey:admin", app);
+    const boss = by("boss@example.com", app, "latchkey:admin", app);
     const wish = { kind: "app-user-auth", subject: "ada@example.com" };
     const { secret } = await boss.create(wish);
     const seen = recordIn(await gateway(app).introspect({ secret, kinds: ["app-user-auth"] }));
