@@ -55,19 +55,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
   };
+  const { issuers = [], certificates = [], tenantHeader } = config.issuers ?? {};
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
     verifySecret: (secret) => findBySecret(context, secret),
     noteUse: (token, digest) => useToken(context, token, digest),
-    issuers: (config.issuers?.issuers ?? []).map(createIssuer),
-    certificates: createCertificateMapping(config.issuers?.certificates ?? []),
+    issuers: issuers.map(createIssuer),
+    certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
+    tenantHeader,
     clock: systemClock,
   });
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
+    corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
     call: createCall({ authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
     publicKeys: () => publicKeysOf(keys.ring),

@@ -102,6 +102,7 @@ describe("a package is imported where it belongs and nowhere else", () => {
     ["protovalidate, in the pipeline", /^@bufbuild\/protovalidate/, /^call\/validate\.ts$/],
     ["jose, in the auth layer", /^jose/, /^(auth|config)\//],
     ["zod, in the configuration", /^zod/, /^config/],
+    ["luxon, where lengths of time are", /^luxon$/, /^domain\/span\.ts$/],
     ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|store\/sqlite)/],
     ["child processes and threads, nowhere", /^node:(child_process|worker_threads|cluster|vm)$/, /^$/],
   ])("%s", (_, name, home) => {

@@ -12,7 +12,7 @@ import { noteSpentSecret } from "./reuse.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { tagOf } from "./secret.ts";
 import { isPurged, type SecretDigest, statusOf, type Token, used } from "./token.ts";
-import { settle, takeUse } from "./use.ts";
+import { mustWriteUse, settle, takeUse } from "./use.ts";
 
 /** Of N that exchange a token at the same moment, one wins each round. */
 const MAX_ROUNDS = 200;
@@ -192,7 +192,7 @@ function usesUp({ usesLeft = 1 }: Token, { consume }: ExchangeRule): boolean {
 function changeParent(context: Context, { parent, parentKind, rule, digest }: Exchange, attempt: Attempt) {
   const now = context.clock();
   const takesUse = rule.consume || parent.usesLeft !== undefined;
-  if (!takesUse && !rule.rotate && digest.pendingGrace === undefined) return { made: [] };
+  if (!takesUse && !rule.rotate && !mustWriteUse(parent, digest, now)) return { made: [] };
   const use = takesUse ? takeUse(context, { ...parent, usesLeft: parent.usesLeft ?? 1 }, now) : {};
   const next = used(parent, now, { ...use, digests: settle(parent, digest, now) });
   if (!rule.rotate || next.usesLeft === 0) return { next, made: [] };

@@ -91,17 +91,22 @@ export function toRevocation(request: DeleteAllRequest): Revocation {
 
 function toFilter(request: ListRequest | DeleteAllRequest): Filter {
   return {
-    kinds: request.kinds.length > 0 ? request.kinds : undefined,
+    kinds: unlessEmpty(request.kinds),
     status: fromStatusMessage(request.status),
     permanent: request.permanent,
     label: request.label,
     clientId: request.clientId || undefined,
-    ids: request.ids.length > 0 ? request.ids : undefined,
-    exceptIds: request.exceptIds,
+    ids: unlessEmpty(request.ids),
+    exceptIds: unlessEmpty(request.exceptIds),
     created: toPeriod("created", request.createdAfter, request.createdBefore),
     expiring: toPeriod("expiring", request.expiringAfter, request.expiringBefore),
     lastUsed: toPeriod("last_used", request.lastUsedAfter, request.lastUsedBefore),
   };
+}
+
+/** An empty list is one that was not sent. */
+function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined;
 }
 
 function toPeriod(

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { builtInKinds } from "../../src/domain/kinds.ts";
+import { builtInKinds, withIssuer } from "../../src/domain/kinds.ts";
 import { createAuthority } from "../support/tls.ts";
 import { errorOf, makeFolder, writeFixture } from "./folder.ts";
 
@@ -17,7 +17,7 @@ describe("without any variable", () => {
       store: { location: "sqlite:./data/latchkey.db", shared: false, tls: {} },
       dataFolder: "./data",
       keysPath: "data/keys.yaml",
-      kinds: builtInKinds,
+      kinds: withIssuer(builtInKinds, "latchkey"),
       issuers: undefined,
       rootToken: undefined,
       tls: undefined,

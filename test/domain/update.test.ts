@@ -55,6 +55,14 @@ describe("an update", () => {
     expect(await move(NOW + HOUR)).toMatchObject({ expireTime: NOW + HOUR, purgeTime: NOW + 2 * HOUR });
   });
 
+  test("moves the expiry to any moment within the longest life, whatever lives can be asked for", async () => {
+    const { context, issue } = await openWorld(kindOf({ allowedLifetimes: [HOUR, DAY], maxLifetime: DAY }));
+    const { token } = await issue({ kind: "test", lifetime: { type: "life", text: "1 hour" } });
+    const move = (expireTime: number) => updateToken(context, admin, token.id, { expireTime }, "");
+    expect(await move(NOW + 2 * HOUR)).toMatchObject({ expireTime: NOW + 2 * HOUR });
+    await expect(move(NOW + DAY + 1)).rejects.toMatchObject(refusal("LIFETIME_TOO_LONG"));
+  });
+
   test("makes a token permanent, where its kind allows it", async () => {
     const { context, issue } = await openWorld();
     const personal = await issue();

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import { InactiveReason, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { createTokenService, type Handlers } from "../../src/service/token-service.ts";
-import { DAY, NOW, openWorld, root, type World } from "../domain/world.ts";
+import { DAY, kindOf, NOW, openWorld, root, type World } from "../domain/world.ts";
 
 type Methods = (typeof TokenService)["method"];
 
@@ -42,6 +42,15 @@ describe("the answer of", () => {
     expect(token).toMatchObject({ ...owner, label: "laptop", claims: { plan: "gold" }, etag: "1", creator: "root" });
     expect(token?.life?.seconds).toBe(BigInt((90 * DAY) / 1000));
     expect(secret).toMatch(/^lk_pat_/);
+  });
+
+  test("Create is the record of the token that is there already, where a subject has one", async () => {
+    world = await openWorld(kindOf({ reuse: true }));
+    handlers = createTokenService(world.context);
+    const first = await call("create", { ...owner, kind: "test" });
+    expect([first.existing, first.secret === ""]).toEqual([false, false]);
+    const second = await call("create", { ...owner, kind: "test", label: "other" });
+    expect(second).toMatchObject({ existing: true, secret: "", token: { id: first.token?.id, label: "" } });
   });
 
   test("List is a page of tokens and where to go on", async () => {

@@ -59,7 +59,7 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
    */
   lifetime: {
     /**
-     * From now on; more than zero, at most the kind's longest life.
+     * From now on; more than zero, at most the kind's longest life, and one of its allowed lives if it names some.
      *
      * @generated from field: google.protobuf.Duration ttl = 5;
      */
@@ -67,7 +67,7 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
     case: "ttl";
   } | {
     /**
-     * Until this moment; in the future, at most the kind's longest life away.
+     * Until this moment; the same goes for what lies between. A moment may be up to a second short of an allowed life.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 6;
      */
@@ -694,7 +694,7 @@ export type ExchangeRequest = Message<"latchkey.v1.ExchangeRequest"> & {
    */
   lifetime: {
     /**
-     * From now on; more than zero, at most the kind's longest life.
+     * From now on; more than zero, at most the kind's longest life, and one of its allowed lives if it names some.
      *
      * @generated from field: google.protobuf.Duration ttl = 5;
      */
@@ -702,7 +702,7 @@ export type ExchangeRequest = Message<"latchkey.v1.ExchangeRequest"> & {
     case: "ttl";
   } | {
     /**
-     * Until this moment; in the future, at most the kind's longest life away.
+     * Until this moment; the same goes for what lies between. A moment may be up to a second short of an allowed life.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 6;
      */
