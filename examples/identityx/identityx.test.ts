@@ -170,6 +170,7 @@ onEachStore(import.meta.dirname, (example) => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => ada.create({ kind: "user-api-token" })));
     const [first, ...others] = answers.filter(({ secret }) => secret !== "");
     expect(others).toEqual([]);
+    expect(first?.token?.expireTime).toBeUndefined();
     expect(new Set(answers.map((answer) => recordIn(answer).id)).size).toBe(1);
     const again = await ada.create({ kind: "user-api-token" });
     expect(again).toMatchObject({ existing: true, secret: "", token: { id: first?.token?.id } });
