@@ -68,5 +68,5 @@ describe.each(systems.map(({ name }) => name))("examples/%s", (system) => {
 
 test("examples/README.md has no row outside of a system's table", () => {
   const inSections = systems.flatMap(({ name }) => readRows(sectionOf(name)));
-  expect(readRows(page)).toEqual(inSections);
+  expect(inSections).toEqual(expect.arrayContaining(readRows(page)));
 });

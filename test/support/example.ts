@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { PassThrough } from "node:stream";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect } from "vitest";
@@ -28,8 +29,10 @@ export class Example {
   readonly #loginKey = createEd25519("login-1");
   readonly #clients = new Map<string, Client<typeof TokenService> & { close(): void }>();
   #folder = "";
+  #variables: Record<string, string> = {};
   #redis: RedisServer | undefined;
   #service: TestService | undefined;
+  #logged = "";
   #names = 0;
 
   /** @param source the folder with `kinds.yaml`, and `issuers.yaml` if the system has one. */
@@ -39,6 +42,16 @@ export class Example {
 
   get url(): string {
     return this.#service?.url ?? "";
+  }
+
+  /** All that the service has logged, down to `debug`. */
+  get logged(): string {
+    return this.#logged;
+  }
+
+  /** The server that its tokens lie in, unless they lie in SQLite. */
+  get redis(): RedisServer | undefined {
+    return this.#redis;
   }
 
   /** The system's kinds file. */
@@ -84,19 +97,39 @@ export class Example {
     cpSync(this.#source, this.#folder, { recursive: true });
     writeFileSync(join(this.#folder, "login-keys.json"), JSON.stringify(keySetOf(this.#loginKey)));
     if (store === "Redis") this.#redis = await startRedis();
-    this.#service = await startService({
+    this.#variables = {
       LATCHKEY_KINDS: this.kindsPath,
       ...(existsSync(this.issuersPath) && { LATCHKEY_ISSUERS: this.issuersPath }),
-      ...(this.#redis && { LATCHKEY_STORE: this.#redis.url }),
+      LATCHKEY_STORE: this.#redis?.url ?? `sqlite:${join(this.#folder, "latchkey.db")}`,
+      LATCHKEY_KEYS: join(this.#folder, "keys.yaml"),
       ...variables,
-    });
+    };
+    await this.#serve();
+  }
+
+  /** Ends the service and starts it again, on the same data and keys. Clients from before are of no use any more. */
+  async restart(): Promise<void> {
+    await this.#end();
+    await this.#serve();
   }
 
   async stop(): Promise<void> {
-    for (const client of this.#clients.values()) client.close();
-    await this.#service?.close();
+    await this.#end();
     await this.#redis?.stop();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #serve(): Promise<void> {
+    const stream = new PassThrough().setEncoding("utf8").on("data", (text) => {
+      this.#logged += text;
+    });
+    this.#service = await startService(this.#variables, { level: "debug", stream });
+  }
+
+  async #end(): Promise<void> {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+    await this.#service?.close();
   }
 }
 
