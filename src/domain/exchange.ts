@@ -1,5 +1,6 @@
 import { fieldError, TokenError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { requireTenant } from "./entitlement.ts";
 import { capOf, completeDraft, type Draft, draftOf, refuseInsert } from "./issue.ts";
 import type { ExchangeRule, Kind } from "./kinds.ts";
 import { type Lifetime, lifetimeField, resolveExpireTime } from "./lifetime.ts";
@@ -107,6 +108,7 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   const parentKind = context.kinds.get(parent.kind);
   const { rule, kind } = chooseRule(context, parentKind, parent, wish.kind);
   if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw await refuseSpent(context, parent);
+  requireTenant(kind, parent.tenant);
   requireUsable(parent, context.clock());
   if (!parent.active) throw new TokenError("TOKEN_NOT_ACTIVE", "the token is inactive");
   if (parent.clientId !== wish.clientId) {
@@ -152,7 +154,7 @@ function draftChild({ parent, rule, kind }: Exchange, wish: ExchangeWish, now: n
         : narrow("AUDIENCE_WIDENED", "audiences", wish.audiences, parent.audiences),
     claims: parent.claims,
     clientId: parent.clientId,
-    creator: `${parent.tenant}/${parent.subject}`,
+    creator: parent.creator,
     expireTime: boundToParent(parent, rule, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now)),
     active: true,
     usesLeft: kind.defaultUses,

@@ -7,6 +7,7 @@ import { editToken } from "./edit.ts";
 import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
 import { checkExpireTime, purgeTimeOf, requirePermanent } from "./lifetime.ts";
+import type { TokenHandle } from "./lookup.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { edited, endOf, statusOf, type Token } from "./token.ts";
 
@@ -28,7 +29,7 @@ export interface TokenChanges {
 export async function updateToken(
   context: Context,
   caller: Caller,
-  id: string,
+  handle: TokenHandle,
   changes: TokenChanges,
   etag: string,
   signal?: AbortSignal,
@@ -44,7 +45,7 @@ export async function updateToken(
       ...("claims" in changes && { claims: checkClaims(changes.claims) }),
     });
   };
-  return editToken(context, caller, { id }, change, signal);
+  return editToken(context, caller, handle, change, signal);
 }
 
 /** What callers see of a token's revision. */

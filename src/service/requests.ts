@@ -62,8 +62,10 @@ function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
   }
 }
 
-/** How a Get, SetActive, Rotate or Delete names its token. That one is named is a rule of the proto. */
-export function toHandle({ token }: GetRequest | SetActiveRequest | RotateRequest | DeleteRequest): TokenHandle {
+/** How a Get, Update, SetActive, Rotate or Delete names its token. That one is named is a rule of the proto. */
+export function toHandle({
+  token,
+}: GetRequest | UpdateRequest | SetActiveRequest | RotateRequest | DeleteRequest): TokenHandle {
   return token.case === "secret" ? { secret: token.value } : { id: token.value ?? "" };
 }
 

@@ -42,14 +42,14 @@ export async function openSqliteStore({ path, clock = systemClock }: SqliteStore
 
 class SqliteStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  readonly #clock: Clock;
   readonly #feed = new ChangeFeed();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
-    this.#clock = clock;
+    this.clock = clock;
     this.#statements = prepareStatements(database);
     this.shardTag = shardTagger(readShardKey(database));
   }
@@ -180,7 +180,7 @@ class SqliteStore implements TokenStore {
   }
 
   #read<T>(run: (now: number) => T): T {
-    return translateErrors(() => run(this.#clock()));
+    return translateErrors(() => run(this.clock()));
   }
 
   /** Runs one transaction, and tells the listeners of its changes once they are on the disk. */
@@ -189,7 +189,7 @@ class SqliteStore implements TokenStore {
     const result = translateErrors(() => {
       try {
         this.#statements.begin.run();
-        const result = run(this.#clock(), changes);
+        const result = run(this.clock(), changes);
         this.#statements.commit.run();
         return result;
       } catch (error) {

@@ -104,7 +104,9 @@ onSqlite((world) => {
     ["at the end of int64", until(INT64_MAX), "InvalidArgument LIFETIME_INVALID"],
   ])("an expiry is not moved to a time %s", async (_what, lifetime, refusal) => {
     const { id, expireTime } = await world.issue({ kind: "personal" });
-    const moved = world.connect().update({ id, expireTime: lifetime.value, updateMask: { paths: ["expire_time"] } });
+    const moved = world
+      .connect()
+      .update({ token: { case: "id", value: id }, expireTime: lifetime.value, updateMask: { paths: ["expire_time"] } });
     expect(await refusalOf(moved)).toBe(refusal);
     expect((await world.connect().get({ token: { case: "id", value: id } })).token?.expireTime).toEqual(expireTime);
   });

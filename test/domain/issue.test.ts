@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { exchangeToken } from "../../src/domain/exchange.ts";
 import { introspect } from "../../src/domain/introspect.ts";
 import { fingerprintsOf } from "../../src/domain/keys.ts";
 import { findBySecret } from "../../src/domain/lookup.ts";
@@ -411,4 +412,27 @@ describe("a kind of which a subject has one token", () => {
     expect(second.secret).not.toBe("");
     expect((await issue({ ...wish, requestId })).secret).toBe(second.secret);
   });
+});
+
+test("a kind that belongs to some tenants is made in no other, by whomever, and not by exchange", async () => {
+  const local = kindOf({ name: "local", prefix: "loc", tenants: ["acme"] });
+  const parent = kindOf({
+    name: "parent",
+    prefix: "par",
+    exchangesTo: [{ kind: "local", consume: false, rotate: false, revokeOnReuse: false }],
+  });
+  const { context, issue } = await openWorld(local, parent);
+  await issue({ kind: "local" });
+  const refused = refusal("KIND_NOT_ALLOWED", "kind: there are no tokens of kind local in this tenant");
+  await expect(issue({ kind: "local", tenant: "globex" })).rejects.toMatchObject(refused);
+  const { secret } = await issue({ kind: "parent", tenant: "globex" });
+  const wish = {
+    kind: "",
+    scopes: [],
+    audiences: [],
+    lifetime: { type: "default" },
+    clientId: "",
+    requestId: "",
+  } as const;
+  await expect(exchangeToken(context, { ...wish, secret })).rejects.toMatchObject(refused);
 });

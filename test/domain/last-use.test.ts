@@ -167,7 +167,7 @@ describe("a token that must not go unused", () => {
     pass(IDLE - MINUTE);
     await setActive(context, root, { id: token.id }, false);
     await setActive(context, root, { id: token.id }, true);
-    await updateToken(context, root, token.id, { label: "new" }, "");
+    await updateToken(context, root, { id: token.id }, { label: "new" }, "");
     expect(await use({ peek: true })).toBe("ACTIVE");
     pass(MINUTE);
     expect(await use()).toBe("EXPIRED");
@@ -251,7 +251,7 @@ describe("a token that must not go unused", () => {
     const { context, secret, token, pass, use, find } = await openIdle();
     pass(20 * MINUTE);
     await introspect(context, root, ask(secret));
-    await updateToken(context, root, token.id, { label: "new" }, "");
+    await updateToken(context, root, { id: token.id }, { label: "new" }, "");
     await context.lastUse.flush();
     expect((await find())?.lastUsedTime).toBeUndefined();
     pass(MINUTE);
@@ -261,7 +261,7 @@ describe("a token that must not go unused", () => {
 
   test("is dropped with its end when its expiry is moved", async () => {
     const { context, token, pass, use } = await openIdle({ permanent: true });
-    const move = (expireTime: number | undefined) => updateToken(context, root, token.id, { expireTime }, "");
+    const move = (expireTime: number | undefined) => updateToken(context, root, { id: token.id }, { expireTime }, "");
     expect(await move(NOW + DAY)).toMatchObject({ expireTime: NOW + DAY, purgeTime: NOW + IDLE + HOUR });
     expect(await move(NOW + MINUTE)).toMatchObject({ purgeTime: NOW + MINUTE + HOUR });
     expect(await move(undefined)).toMatchObject({ expireTime: undefined, purgeTime: NOW + IDLE + HOUR });

@@ -70,7 +70,12 @@ describe("the answer of", () => {
 
   test("Update is the changed token with its new etag", async () => {
     const { token } = await world.issue();
-    const answer = await call("update", { id: token.id, label: "new", updateMask: { paths: ["label"] }, etag: "1" });
+    const answer = await call("update", {
+      token: { case: "id", value: token.id },
+      label: "new",
+      updateMask: { paths: ["label"] },
+      etag: "1",
+    });
     expect(answer.token).toMatchObject({ label: "new", etag: "2" });
   });
 
@@ -114,7 +119,7 @@ test("no answer but that of Create holds the secret", async () => {
   const answers = [
     await call("list", owner),
     await call("get", { token: { case: "secret", value: secret } }),
-    await call("update", { id: token.id, label: "x", updateMask: { paths: ["label"] } }),
+    await call("update", { token: { case: "id", value: token.id }, label: "x", updateMask: { paths: ["label"] } }),
     await call("introspect", { secret }),
     await call("batchIntrospect", { requests: [{ secret }] }),
     await call("setActive", { token: id, active: false }),

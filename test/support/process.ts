@@ -26,11 +26,12 @@ export function spawnNpmStart(variables: Record<string, string>): ServiceProcess
   return spawnCommand("npm", ["start"], variables, PROJECT);
 }
 
-function spawnCommand(
+/** Runs a command with these variables of Latchkey and no others. */
+export function spawnCommand(
   command: string,
   words: string[],
   variables: Record<string, string>,
-  cwd: string,
+  cwd = PROJECT,
 ): ServiceProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
   const env = { ...Object.fromEntries(inherited), ...variables };
