@@ -9,7 +9,7 @@ const AT_ONCE = 4;
 
 export interface Match {
   /** Of services on the same data. */
-  readonly urls: readonly [string, ...string[]];
+  readonly urls: readonly string[];
   readonly clients: number;
   /** How many operations to record, before all secrets are looked at a last time. */
   readonly operations: number;
