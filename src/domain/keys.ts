@@ -20,6 +20,8 @@ export interface DerivedKey {
   readonly proof: KeyObject;
   /** Makes the secrets of requests that can be repeated. */
   readonly request: KeyObject;
+  /** Makes the names by which imported tokens are found. */
+  readonly alias: KeyObject;
   /** Tells keys apart without telling anything of them. */
   readonly fingerprint: string;
 }
@@ -62,6 +64,7 @@ function deriveKey({ version, secret }: ServiceKey): DerivedKey {
     pageToken: createSecretKey(derive("page-token")),
     proof: createSecretKey(derive("proof")),
     request: createSecretKey(derive("request")),
+    alias: createSecretKey(derive("alias")),
     fingerprint: createHash("sha256").update(derive("fingerprint")).digest("base64url"),
   };
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { aliasesOf } from "./alias.ts";
 import type { Context } from "./context.ts";
 import type { Evidence } from "./digest.ts";
 import { isJwt, verifyJwt } from "./jwt.ts";
@@ -40,13 +40,11 @@ async function readImported(context: Context, text: string): Promise<Presented |
     if (recognized.includes("SIGNATURE")) return "SIGNATURE";
     return isJwt(text) ? "UNKNOWN" : "MALFORMED";
   }
-  const ids = await context.store.findAliases(evidence.map(aliasOf));
+  const names = evidence.flatMap((one) => aliasesOf(context.keys, one).map((alias) => ({ ...one, alias })));
+  const ids = await context.store.findAliases(names.map(({ alias }) => alias));
   const index = ids.findIndex((id) => id !== undefined);
-  const [id, found] = [ids[index], evidence[index]];
-  return id === undefined || found === undefined ? "UNKNOWN" : { ...found, id, wasMadeHere: () => true };
-}
-
-/** The name by which an imported token is found. */
-export function aliasOf({ source, material }: Evidence): string {
-  return createHash("sha256").update(`${source} ${material}`).digest("base64url");
+  const [id, found] = [ids[index], names[index]];
+  if (id === undefined || found === undefined) return "UNKNOWN";
+  const { source, material } = found;
+  return { id, source, material, wasMadeHere: () => true };
 }

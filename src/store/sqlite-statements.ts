@@ -42,7 +42,7 @@ export function prepareStatements(database: DatabaseSync) {
     addClaim: database.prepare("INSERT OR REPLACE INTO claims VALUES (:name, :value, :until)"),
     purgeClaims: database.prepare(`
       DELETE FROM claims WHERE name IN (SELECT name FROM claims WHERE until <= :now ORDER BY until LIMIT :most)`),
-    findAlias: database.prepare("SELECT id FROM aliases WHERE alias = :alias AND purge_time > :now"),
+    findAlias: database.prepare("SELECT id, purge_time FROM aliases WHERE alias = :alias AND purge_time > :now"),
     addAlias: database.prepare("INSERT OR REPLACE INTO aliases VALUES (:alias, :id, :purgeTime)"),
     purgeAliases: database.prepare(`
       DELETE FROM aliases

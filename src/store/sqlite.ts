@@ -110,7 +110,8 @@ class SqliteStore implements TokenStore {
     this.#write((now) => {
       const known = this.#statements.findAlias.get({ alias, now });
       if (known && known.id !== id) throw aliasTaken();
-      if (!known) this.#statements.addAlias.run({ alias, id, purgeTime });
+      const until = Math.max(purgeTime, Number(known?.purge_time ?? 0));
+      if (known?.purge_time !== until) this.#statements.addAlias.run({ alias, id, purgeTime: until });
     });
   }
 
