@@ -42,12 +42,11 @@ export interface ForeignToken extends Owner {
   readonly usesLeft: number | undefined;
 }
 
-/** One import of many tokens, which can be interrupted. */
-export interface ImportRun {
-  readonly id: string;
-  /** Until when no part of it that is repeated brings back a token that was deleted meanwhile, in milliseconds since 1970. */
-  readonly until: number;
-}
+/**
+ * How long after a token was imported the same run knows that it was, in milliseconds: so long, repeating a part of it does not
+ * bring back what was deleted since.
+ */
+export const REMEMBERED = 7 * 24 * 3_600_000;
 
 /** Whoever imports has the store and the keys, and may do what the root may. */
 const importer = createCaller({
@@ -59,14 +58,15 @@ const importer = createCaller({
 
 /**
  * Adds a token of another system, so that the secret it has there is good here. Idempotent: `known` says that the token was
- * imported before, whatever became of it.
+ * imported before, whatever was changed since. One that was deleted since comes back, but not within the same run.
  *
+ * @param run names one import of many tokens.
  * @throws INVALID_REQUEST, CONFLICT (another owner's token has the secret) and what Create throws, all of them about a field;
  * STORE_UNAVAILABLE
  */
 export async function importToken(
   context: ImportContext,
-  run: ImportRun,
+  run: string,
   foreign: ForeignToken,
 ): Promise<"imported" | "known"> {
   const { store, keys } = context;
@@ -88,8 +88,8 @@ export async function importToken(
 
 /** The alias first: one that leads to nothing does no harm, and a token without one could not be used. */
 async function insertForeign(
-  { store }: ImportContext,
-  run: ImportRun,
+  { store, clock }: ImportContext,
+  run: string,
   kind: Kind,
   foreign: ForeignToken,
   alias: string,
@@ -98,7 +98,7 @@ async function insertForeign(
   await unlessConflict(store.addAlias(alias, token.id, token.purgeTime), () => {
     throw takenByAnother(foreign);
   });
-  const mark = { name: `import ${run.id} ${token.id}`, value: token.id, until: run.until };
+  const mark = { name: `import ${run} ${token.id}`, value: token.id, until: clock() + REMEMBERED };
   const outcome = await unlessConflict(store.insert(token, { cap: capOf(kind), mark }), () => "repeated" as const);
   if (outcome === "inserted") return "imported";
   if (outcome === "repeated") return "known";
