@@ -5,7 +5,7 @@ import { TokenError } from "../errors.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
-import { shardTagger } from "./shard.ts";
+import { shardTagger, tagIn } from "./shard.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
 import {
@@ -57,21 +57,22 @@ class SqliteStore implements TokenStore {
   async insert(token: Token, { cap = NEVER, parent, mark }: InsertOptions = {}) {
     return this.#write((now, changes) => {
       this.#purge(now);
-      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
+      if (mark && this.#findClaim(tagIn(token.id), mark.name, now) !== undefined) return "repeated";
       const known = this.#find(token.id, now);
       if (known) return acceptRepeat(known, token);
-      const owner = this.#place(token);
-      if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
-      if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
       if (token.parentId !== "" && !this.#find(token.parentId, now)) return "parent-gone";
-      if (parent) {
-        const outcome = this.#replace(parent.previous, parent.next, now, changes);
-        if (outcome !== "replaced") return outcome;
+      this.#statements.savepoint.run();
+      const parentOutcome = parent ? this.#replace(parent.previous, parent.next, now) : "replaced";
+      if (parentOutcome !== "replaced") return parentOutcome;
+      const refusal = this.#refuse(token, cap, now);
+      if (refusal) {
+        this.#statements.undo.run();
+        return refusal;
       }
-      const { id, kind, parentId, createTime } = token;
-      this.#statements.insert.run({ ...owner, id, kind, parentId, createTime, ...changeable(token) });
-      changes.push({ type: "changed", id });
-      if (mark) this.#statements.addClaim.run({ ...mark });
+      this.#add(token);
+      if (mark) this.#keep({ ...mark, tag: tagIn(token.id) });
+      if (parent) changes.push({ type: "changed", id: parent.next.id });
+      changes.push({ type: "changed", id: token.id });
       return "inserted";
     });
   }
@@ -86,24 +87,26 @@ class SqliteStore implements TokenStore {
 
   async replace(previous: Token, next: Token, mark?: Mark) {
     return this.#write((now, changes) => {
-      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
-      const outcome = this.#replace(previous, next, now, changes);
-      if (outcome === "replaced" && mark) this.#statements.addClaim.run({ ...mark });
+      if (mark && this.#findClaim(tagIn(next.id), mark.name, now) !== undefined) return "repeated";
+      const outcome = this.#replace(previous, next, now);
+      if (outcome !== "replaced") return outcome;
+      if (mark) this.#keep({ ...mark, tag: tagIn(next.id) });
+      changes.push({ type: "changed", id: next.id });
       return outcome;
     });
   }
 
-  async claim({ name, value, until }: Claim) {
+  async claim(claim: Claim) {
     return this.#write((now) => {
       this.#purge(now);
-      const known = this.#findClaim(name, now);
-      if (known === undefined) this.#statements.addClaim.run({ name, value, until });
-      return known ?? value;
+      const known = this.#findClaim(claim.tag, claim.name, now);
+      if (known === undefined) this.#keep(claim);
+      return known ?? claim.value;
     });
   }
 
-  async findClaim(_tag: string, name: string) {
-    return this.#read((now) => this.#findClaim(name, now));
+  async findClaim(tag: string, name: string) {
+    return this.#read((now) => this.#findClaim(tag, name, now));
   }
 
   async addAlias(alias: string, id: string, purgeTime = NEVER) {
@@ -199,16 +202,31 @@ class SqliteStore implements TokenStore {
     return result;
   }
 
-  #replace(previous: Token, next: Token, now: number, changes: Change[]) {
+  /** Why a new token can't be added. */
+  #refuse(token: Token, cap: number, now: number) {
+    if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
+    if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
+    return undefined;
+  }
+
+  #add(token: Token): void {
+    const { id, kind, parentId, createTime } = token;
+    this.#statements.insert.run({ ...this.#place(token), id, kind, parentId, createTime, ...changeable(token) });
+  }
+
+  #replace(previous: Token, next: Token, now: number) {
     if (this.#find(previous.id, now)?.version !== previous.version) return "conflict";
     if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
     this.#statements.replace.run({ id: next.id, ...changeable(next) });
-    changes.push({ type: "changed", id: next.id });
     return "replaced";
   }
 
-  #findClaim(name: string, now: number): string | undefined {
-    return this.#statements.findClaim.get({ name, now })?.value as string | undefined;
+  #findClaim(tag: string, name: string, now: number): string | undefined {
+    return this.#statements.findClaim.get({ tag, name, now })?.value as string | undefined;
+  }
+
+  #keep({ tag, name, value, until }: Claim): void {
+    this.#statements.addClaim.run({ tag, name, value, until });
   }
 
   /** Drops a few of the dead. */

@@ -18,24 +18,26 @@ export interface TokenStore {
   shardTag(owner: Owner): string;
 
   /**
-   * Adds a token.
+   * Adds a token; or answers the first of these that applies:
    *
-   * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label.
-   * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
+   * - `repeated`: the write of this `mark` was made before.
    * - `parent-gone`: it has a `parentId`, and no such token exists.
    * - `conflict`: `parent` is to change with it, and the stored version is not that of `parent.previous`.
-   * - `repeated`: the write of this `mark` was made before. Comes before all others.
+   * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label; or the parent's change
+   *   would be answered so.
+   * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
    *
-   * Live means: before `holdsUntil(token)`.
+   * Live means: before `holdsUntil(token)`. A parent that changes with it counts as it will be: a token that is used up for
+   * another can leave it its label and its place.
    *
-   * An insert of the very same token that is there already answers `inserted` again.
+   * An insert of the very same token that is there already writes nothing and answers `inserted` again.
    *
    * @throws CONFLICT if another token has this id.
    */
   insert(
     token: Token,
     options?: InsertOptions,
-  ): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone" | "conflict" | "repeated">;
+  ): Promise<"inserted" | "repeated" | "parent-gone" | "conflict" | "label-taken" | "cap-reached">;
 
   /** The token with this id. */
   find(id: string): Promise<Token | undefined>;
@@ -44,19 +46,19 @@ export interface TokenStore {
   findMany(ids: readonly string[]): Promise<(Token | undefined)[]>;
 
   /**
-   * Puts `next` in the place of `previous` if the stored version is still `previous.version`.
+   * Puts `next` in the place of `previous` if the stored version is still `previous.version`; or answers the first of these that
+   * applies:
    *
+   * - `repeated`: the write of this `mark` was made before.
    * - `conflict`: the stored version is another one, or the token is gone.
    * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous` or `next` is live, and another live
    *   token holds that label.
-   *
-   * - `repeated`: the write of this `mark` was made before. Comes before all others.
    *
    * Never idempotent, not even for the same bytes: of many that take the last use in one millisecond, one may win.
    *
    * `id`, owner, kind, `createTime`, `parentId` and `holdsPlace` never change.
    */
-  replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "conflict" | "label-taken" | "repeated">;
+  replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "repeated" | "conflict" | "label-taken">;
 
   /**
    * Keeps a text under a name, unless the shard has something under it already; answers what is kept from now on, until the

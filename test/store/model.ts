@@ -87,9 +87,9 @@ class Model {
 
   insert(token: Token, cap = Number.POSITIVE_INFINITY): string {
     const peers = this.#peersOf(token);
+    if (token.parentId !== "" && !this.live.has(token.parentId)) return "parent-gone";
     if (token.holdsLabel && this.#hasLabel(token)) return "label-taken";
     if (token.holdsPlace && peers.filter((peer) => peer.holdsPlace && isLive(peer)).length >= cap) return "cap-reached";
-    if (token.parentId !== "" && !this.live.has(token.parentId)) return "parent-gone";
     this.live.set(token.id, token);
     return "inserted";
   }
@@ -130,7 +130,7 @@ function isLive(token: Token): boolean {
 async function runStep(store: TokenStore, model: Model, step: Step): Promise<void> {
   if (step.type === "insert") {
     const token = model.make(step);
-    expect(await store.insert(token, step.cap)).toBe(model.insert(token, step.cap));
+    expect(await store.insert(token, { cap: step.cap })).toBe(model.insert(token, step.cap));
     return;
   }
   if (step.type === "removeAll") {
