@@ -2,6 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { z } from "zod";
 import { nameField } from "../config/field-name.ts";
 import type { ForeignToken } from "../domain/import.ts";
+import { MAX_JTI } from "../domain/imported.ts";
 
 /** How deep claims may be nested: what every reader of protobuf takes. */
 const MAX_DEPTH = 16;
@@ -34,7 +35,7 @@ const claims = z
 const line = z.strictObject({
   source: bytes(64),
   digest: bytes(256).nullish(),
-  jwt_id: bytes(256).nullish(),
+  jwt_id: bytes(MAX_JTI).nullish(),
   tenant: name(128),
   subject: name(256),
   kind: bytes(64),
