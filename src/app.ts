@@ -3,13 +3,13 @@ import { createAuthenticator } from "./auth/authenticate.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
-import { ConfigError } from "./config/config-error.ts";
-import { openKeysFile, removeKeysFile } from "./config/keys-file.ts";
+import { openKeysFile } from "./config/keys-file.ts";
+import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
-import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
+import { type KeyRing, publicKeysOf } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
 import { findBySecret } from "./domain/lookup.ts";
 import { useToken } from "./domain/use.ts";
@@ -23,6 +23,8 @@ export interface App {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly rootToken: RootToken;
+  /** Reads the keys file again, as `LiveKeys` says. Never rejects. */
+  reload(): Promise<void>;
   /** Stops taking calls, lets those under way finish, and frees everything. */
   close(): Promise<void>;
 }
@@ -34,18 +36,21 @@ export interface App {
  */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   await using opened = new AsyncDisposableStack();
-  const { keys, isNew } = openKeys(config, log);
+  const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
   const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
   opened.defer(() => store.close());
-  await requireSameKeys(store, keys, isNew, config.keysPath);
+  await requireSameKeys(store, config.keysPath, first, isNew);
 
+  const keys = createLiveKeys(store, config.keysPath, first, log);
   const lastUse = createLastUse(store, systemClock);
   opened.defer(() => lastUse.close());
   const context: Context = {
     store,
     kinds: config.kinds,
-    keys,
+    get keys() {
+      return keys.ring;
+    },
     clock: systemClock,
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
@@ -65,6 +70,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     corsOrigins: config.corsOrigins,
     call: createCall({ authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
+    publicKeys: () => publicKeysOf(keys.ring),
     drainDelay: config.drainDelay,
     log,
   });
@@ -72,7 +78,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   keepRootToken(rootToken, config, log);
 
   const running = opened.move();
-  return { url: server.url, rootToken, close: () => running.disposeAsync() };
+  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
 }
 
 function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {
@@ -94,16 +100,6 @@ function openKeys(config: Config, log: Logger): { keys: KeyRing; isNew: boolean 
     );
   }
   return opened;
-}
-
-async function requireSameKeys(store: TokenStore, keys: KeyRing, isNew: boolean, path: string): Promise<void> {
-  if (await store.adoptKeys(fingerprintsOf(keys))) return;
-  // A new file would look like the lost one.
-  if (isNew) removeKeysFile(path);
-  const fault = isNew ? "is not there" : "holds none of the service keys that the tokens in the store were made with";
-  throw new ConfigError(path, [
-    `${fault}; without the right keys every token would look wrong: put the right file in its place, or point LATCHKEY_KEYS to it`,
-  ]);
 }
 
 async function isAnswering(store: TokenStore): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import { startApp } from "./app.ts";
 import { readConfig } from "./config.ts";
@@ -29,6 +30,12 @@ try {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  const hasTerminal = isatty(0);
+  process.on("SIGHUP", (signal) => {
+    // Also what a terminal sends that closes: nobody wants a service to live on behind it.
+    if (hasTerminal && !isatty(0)) return stop(signal);
+    return app.reload();
+  });
 
   // Only now: whoever reads the address may send a signal at once.
   process.stdout.write(welcome(app, config));

@@ -66,14 +66,6 @@ export function createIssuer(settings: IssuerSettings): Issuer {
   return { name: settings.issuer, verify };
 }
 
-/** Three parts, none of them empty. A JWE has five. */
-const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-/** Whether the text has the form of a signed JWT. No secret of Latchkey does. */
-export function isJwt(text: string): boolean {
-  return COMPACT_JWS.test(text);
-}
-
 /** The `iss` that a JWT claims to be from: not verified, good only for choosing who verifies it. */
 export function readIssuerName(jwt: string): string | undefined {
   try {

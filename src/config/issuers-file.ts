@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { CertificateRule } from "../auth/certificates.ts";
 import type { IssuerSettings } from "../auth/issuers.ts";
 import type { KeySource } from "../auth/jwks.ts";
-import { ConfigError } from "./config-error.ts";
+import { convertAll } from "./convert-all.ts";
 import { type CertificateEntry, type IssuerEntry, issuersSchema, jwksSchema } from "./issuers-schema.ts";
 import { readYaml } from "./read-yaml.ts";
 
@@ -19,26 +19,11 @@ export interface IssuersFile {
  */
 export function readIssuersFile(path: string): IssuersFile {
   const { issuers, certificates } = readYaml(path, issuersSchema);
-  const sources = readKeySources(issuers, path);
+  const sources = convertAll(path, issuers, (entry) => toKeySource(entry, dirname(path)));
   return {
     issuers: issuers.map((entry, index) => toIssuerSettings(entry, sources[index] as KeySource)),
     certificates: certificates.map(toCertificateRule),
   };
-}
-
-function readKeySources(entries: readonly IssuerEntry[], path: string): KeySource[] {
-  const faults: string[] = [];
-  const sources = entries.flatMap((entry) => {
-    try {
-      return [toKeySource(entry, dirname(path))];
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      faults.push(...error.faults);
-      return [];
-    }
-  });
-  if (faults.length > 0) throw new ConfigError(path, faults);
-  return sources;
 }
 
 /** The schema lets pass exactly one of the three. */

@@ -57,11 +57,14 @@ export interface ExchangeRule {
   readonly revokeOnReuse: boolean;
 }
 
+/** How a JWT is signed. */
+export type JwtAlgorithm = "EdDSA" | "ES256";
+
 /** How a kind's JWTs are made. In texts, `{tenant}`, `{subject}`, `{id}` and the like stand for the token's own. */
 export interface JwtPolicy {
-  readonly algorithm: "EdDSA" | "ES256";
-  /** The claim `iss`. */
-  readonly issuer: string;
+  readonly algorithm: JwtAlgorithm;
+  /** The claim `iss`. Undefined: `DEFAULT_ISSUER`, unless the installation has one of its own. */
+  readonly issuer: string | undefined;
   /** Further claims, or others in the place of the usual ones, by name. */
   readonly claims: Readonly<Record<string, string>>;
 }
@@ -69,10 +72,13 @@ export interface JwtPolicy {
 /** The kinds of an installation, by name. */
 export type Kinds = ReadonlyMap<string, Kind>;
 
+/** The `iss` of JWTs where nobody has said another. */
+export const DEFAULT_ISSUER = "latchkey";
+
 /** What a field means where a kinds file leaves it out. */
 export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
   format: "opaque",
-  jwt: { algorithm: "EdDSA", issuer: "latchkey", claims: {} },
+  jwt: { algorithm: "EdDSA", issuer: undefined, claims: {} },
   defaultLifetime: 90 * DAY,
   maxLifetime: undefined,
   allowedLifetimes: undefined,
@@ -118,4 +124,11 @@ export const builtInKinds: Kinds = kindTable([
 
 export function kindTable(kinds: readonly Kind[]): Kinds {
   return new Map(kinds.map((kind) => [kind.name, kind]));
+}
+
+/** The same kinds, with the issuer of the installation where they name none of their own. */
+export function withIssuer(kinds: Kinds, issuer: string): Kinds {
+  return kindTable(
+    [...kinds.values()].map((kind) => ({ ...kind, jwt: { ...kind.jwt, issuer: kind.jwt.issuer ?? issuer } })),
+  );
 }

@@ -35,7 +35,7 @@ const claims = z
 const line = z.strictObject({
   source: bytes(64),
   digest: bytes(256).nullish(),
-  jwt_id: bytes(MAX_JTI).nullish(),
+  jwt_id: z.string().max(MAX_JTI, `must have at most ${MAX_JTI} characters`).nullish(),
   tenant: name(128),
   subject: name(256),
   kind: bytes(64),

@@ -14,6 +14,7 @@ import { refuseUnknownPath } from "./unknown-path.ts";
 export interface RouteOptions {
   readonly methods: Methods;
   readonly readiness: Readiness;
+  readonly publicKeys: () => object;
   readonly corsOrigins: readonly string[];
   readonly limits: Limits;
   readonly endings: Endings;
@@ -21,9 +22,10 @@ export interface RouteOptions {
 }
 
 /** The one way that all requests take, whatever their HTTP version and protocol. */
-export function createRoute({ methods, readiness, corsOrigins, limits, endings, log }: RouteOptions): Route {
-  const cors = createCors(corsOrigins);
-  const endpoints = createHttpEndpoints(readiness);
+export function createRoute(options: RouteOptions): Route {
+  const { methods, limits, endings, log } = options;
+  const cors = createCors(options.corsOrigins);
+  const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
 
   const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {
     const path = pathOf(request);
