@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { Change, PageRange, TokenStore } from "../../src/store/token-store.ts";
+import { describeNames } from "./contract-names.ts";
+import { describeParents } from "./contract-parents.ts";
 import { compareWithModel } from "./model.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
 
 /** Opens a store; the second call sees the data of the first. */
 export type OpenStore = () => Promise<TokenStore>;
-
-const WEIRD_NAMES = ["a:b", "{tag}", "*", "%2F", "a/b", "ü ñ", "日本", "\u202Eabc", " ", "'; --", "😀"];
 
 /** Holds a store to the promises of `TokenStore`. */
 export function describeTokenStore(name: string, open: OpenStore): void {
@@ -445,6 +445,9 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         stop();
       });
     });
+
+    describeParents(() => store);
+    describeNames(() => store);
 
     it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);
 

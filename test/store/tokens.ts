@@ -4,6 +4,9 @@ import type { TokenStore } from "../../src/store/token-store.ts";
 
 export const HOUR = 3_600_000;
 
+/** Names that upset one system or another. */
+export const WEIRD_NAMES = ["a:b", "{tag}", "*", "%2F", "a/b", "ü ñ", "日本", "\u202Eabc", " ", "'; --", "😀"];
+
 /** An owner that no other test has. */
 export function newOwner(subject = "alice"): Owner {
   return { tenant: `tenant-${randomBytes(6).toString("hex")}`, subject };
