@@ -5,9 +5,6 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: DatabaseSync) {
   return {
-    begin: database.prepare("BEGIN IMMEDIATE"),
-    commit: database.prepare("COMMIT"),
-    rollback: database.prepare("ROLLBACK"),
     savepoint: database.prepare("SAVEPOINT change"),
     undo: database.prepare("ROLLBACK TO change"),
     find: database.prepare("SELECT record FROM tokens WHERE id = :id AND purge_time > :now"),
