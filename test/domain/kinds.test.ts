@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { builtInKinds, kindDefaults, kindTable } from "../../src/domain/kinds.ts";
+import { builtInKinds, kindDefaults, kindTable, withIssuer } from "../../src/domain/kinds.ts";
 import { DAY, HOUR, kindOf, MINUTE } from "./world.ts";
 
 describe("the built-in kinds", () => {
@@ -71,4 +71,16 @@ test("a table finds kinds by their names, and nothing that JavaScript's objects 
   const table = kindTable([kindOf({ name: "a", prefix: "aa" }), kindOf({ name: "b", prefix: "bb" })]);
   expect(table.get("b")?.prefix).toBe("bb");
   expect(table.get("constructor")).toBeUndefined();
+});
+
+test("the issuer of the installation counts for the kinds that name none of their own", () => {
+  const jwt = { algorithm: "ES256", claims: { tier: "gold" } } as const;
+  const kinds = kindTable([
+    kindOf({ name: "named", jwt: { ...jwt, issuer: "https://own.example" } }),
+    kindOf({ name: "nameless", jwt: { ...jwt, issuer: undefined } }),
+  ]);
+  expect([...withIssuer(kinds, "https://tokens.example").values()]).toEqual([
+    kindOf({ name: "named", jwt: { ...jwt, issuer: "https://own.example" } }),
+    kindOf({ name: "nameless", jwt: { ...jwt, issuer: "https://tokens.example" } }),
+  ]);
 });
