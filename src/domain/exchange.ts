@@ -109,8 +109,12 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw await refuseSpent(context, parent);
   requireUsable(parent, context.clock());
   if (!parent.active) throw new TokenError("TOKEN_NOT_ACTIVE", "the token is inactive");
-  if (parent.clientId !== "" && parent.clientId !== wish.clientId) {
-    throw fieldError("CLIENT_MISMATCH", "client_id", "is not the client that the token is bound to");
+  if (parent.clientId !== wish.clientId) {
+    throw fieldError(
+      "CLIENT_MISMATCH",
+      "client_id",
+      "must be the client that the token is bound to, or unset if it is to none",
+    );
   }
   return { parent, digest, parentKind: parentKind as Kind, rule, kind };
 }
@@ -147,7 +151,7 @@ function draftChild({ parent, rule, kind }: Exchange, wish: ExchangeWish, now: n
         ? normalizeScopes(wish.audiences)
         : narrow("AUDIENCE_WIDENED", "audiences", wish.audiences, parent.audiences),
     claims: parent.claims,
-    clientId: parent.clientId || wish.clientId,
+    clientId: parent.clientId,
     creator: `${parent.tenant}/${parent.subject}`,
     expireTime: boundToParent(parent, rule, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now)),
     active: true,

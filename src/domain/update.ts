@@ -7,9 +7,9 @@ import type { Context } from "./context.ts";
 import { editToken } from "./edit.ts";
 import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
-import { purgeTimeOf, requirePermanent, resolveExpireTime } from "./lifetime.ts";
+import { checkExpireTime, purgeTimeOf, requirePermanent } from "./lifetime.ts";
 import { normalizeScopes } from "./scopes.ts";
-import { edited, statusOf, type Token } from "./token.ts";
+import { edited, endOf, statusOf, type Token } from "./token.ts";
 
 /** What to change; what is absent stays. */
 export interface TokenChanges {
@@ -24,7 +24,7 @@ export interface TokenChanges {
  * Changes a token, if `etag` is empty or still the token's.
  *
  * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, what `editToken` and
- * `resolveExpireTime` throw
+ * `checkExpireTime` throw
  */
 export async function updateToken(
   context: Context,
@@ -75,12 +75,8 @@ function moveExpiry(context: Context, token: Token, expireTime: number | undefin
     throw fieldError("LIFETIME_INVALID", "expire_time", `the token is ${status.toLowerCase()}; make a new one`);
   }
   if (expireTime === undefined) requirePermanent(kind, "expire_time");
-  const resolved = resolveExpireTime(
-    kind,
-    expireTime === undefined ? { type: "permanent" } : { type: "until", time: expireTime },
-    now,
-  );
-  return { expireTime: resolved, purgeTime: purgeTimeOf(kind, resolved) };
+  const moved = expireTime === undefined ? undefined : checkExpireTime(kind, "expire_time", expireTime, now);
+  return { expireTime: moved, purgeTime: purgeTimeOf(kind, endOf({ ...token, expireTime: moved })) };
 }
 
 function narrowScopes(token: Token, scopes: readonly string[]): string[] {

@@ -131,7 +131,7 @@ certificates:
       "issuers.yaml:2: issuers[0]: needs exactly one of jwks, jwks_file and jwks_url",
       "issuers.yaml:2: issuers[0]: needs exactly one of tenant and tenant_claim",
       "issuers.yaml:3: issuers[0].audience: is not a known field",
-      "issuers.yaml:4: issuers[0].clock_tolerance: Invalid input: expected string, received number",
+      'issuers.yaml:4: issuers[0].clock_tolerance: must be a duration such as "15 minutes", "10h" or "90d"',
       `issuers.yaml:5: issuers[0].algorithms[0]: Invalid option: expected one of ${ALGORITHMS.map((name) => `"${name}"`).join("|")}`,
       "issuers.yaml:6: issuers[0].default_scopes: grants a scope that is not in allowed_scopes",
       "issuers.yaml:7: issuers[0].scope_mapping: grants a scope that is not in allowed_scopes",
