@@ -79,25 +79,22 @@ export async function importToken(
   const known = await store.find(id);
   if (tagOf(id) !== tag || (known && !isSameOwner(known, foreign))) throw takenByAnother(foreign);
   if (known) return "known";
-  return insertForeign(context, run, kind, foreign, aliases[0], {
-    ...draft,
-    id,
-    digests: [makeDigest(keys, evidence)],
+  const token = { ...draft, id, digests: [makeDigest(keys, evidence)] };
+  // The names first: one that leads to nothing does no harm, and a token without one could not be used. All of them, so that
+  // an instance that lacks the newest key finds the token, and can tell that it lacks it.
+  const naming = Promise.all(aliases.map((alias) => store.addAlias(alias, id, token.purgeTime)));
+  await unlessConflict(naming, () => {
+    throw takenByAnother(foreign);
   });
+  return insertForeign(context, run, kind, token);
 }
 
-/** The alias first: one that leads to nothing does no harm, and a token without one could not be used. */
 async function insertForeign(
   { store, clock }: ImportContext,
   run: string,
   kind: Kind,
-  foreign: ForeignToken,
-  alias: string,
   token: Token,
 ): Promise<"imported" | "known"> {
-  await unlessConflict(store.addAlias(alias, token.id, token.purgeTime), () => {
-    throw takenByAnother(foreign);
-  });
   const mark = { name: `import ${run} ${token.id}`, value: token.id, until: clock() + REMEMBERED };
   const outcome = await unlessConflict(store.insert(token, { cap: capOf(kind), mark }), () => "repeated" as const);
   if (outcome === "inserted") return "imported";
