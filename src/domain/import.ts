@@ -9,7 +9,7 @@ import { requireKind, requireScopes } from "./entitlement.ts";
 import type { ImportedSource } from "./imported.ts";
 import { capOf, draftOf, refuseInsert, resolveUses } from "./issue.ts";
 import type { Kind } from "./kinds.ts";
-import { purgeTimeOf, requirePermanent, resolveExpireTime } from "./lifetime.ts";
+import { checkExpireTime, purgeTimeOf, requirePermanent } from "./lifetime.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { makeId, tagOf } from "./secret.ts";
 import { endOf, type Owner, type Token } from "./token.ts";
@@ -154,7 +154,8 @@ function resolveEnd(kind: Kind, expireTime: number | undefined, now: number): nu
     return undefined;
   }
   if (expireTime <= now) throw fieldError("LIFETIME_INVALID", "expire_time", "is past: the token is expired already");
-  return resolveExpireTime(kind, { type: "until", time: expireTime }, now);
+  // Of the lives that a kind names, what is left of a token's is none.
+  return checkExpireTime(kind, "expire_time", expireTime, now);
 }
 
 function evidenceOf(sources: readonly ImportedSource[], { source, digest, jwtId }: ForeignToken): Evidence {

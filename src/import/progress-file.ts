@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { TokenError } from "../errors.ts";
+import { writing } from "./writing.ts";
 
 const count = z.int().min(0);
 
@@ -74,7 +75,7 @@ export function readProgress(path: string): Progress | undefined {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
     const fault = typeof code === "string" ? `can't be read (${code})` : "is not what an import has written";
-    throw new TokenError("INVALID_REQUEST", `${path} ${fault}; without it the import begins anew`);
+    throw new TokenError("INVALID_REQUEST", `${path} ${fault}; without it the import begins from the beginning`);
   }
 }
 
@@ -85,17 +86,15 @@ export function readProgress(path: string): Progress | undefined {
  */
 export function saveProgress(path: string, progress: Progress): void {
   const draft = `${path}.${randomUUID()}`;
-  try {
+  writing(path, () => {
     const file = openSync(draft, "wx");
     try {
       writeFileSync(file, `${JSON.stringify(progress, null, 2)}\n`);
       fsyncSync(file);
+      renameSync(draft, path);
     } finally {
       closeSync(file);
+      rmSync(draft, { force: true });
     }
-    renameSync(draft, path);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw new TokenError("INVALID_REQUEST", `${path} can't be written (${(error as NodeJS.ErrnoException).code})`);
-  }
+  });
 }

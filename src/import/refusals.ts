@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, rmSync, statSync, writeSync } from "node:fs";
-import { TokenError } from "../errors.ts";
+import { writing } from "./writing.ts";
 
 /** The list of refused lines, in a file that is there only if any were. */
 export interface Refusals extends Disposable {
@@ -33,12 +33,4 @@ export function openRefusals(path: string, bytes: number): Refusals {
       if (file !== undefined) closeSync(file);
     },
   };
-}
-
-function writing<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw new TokenError("INVALID_REQUEST", `${path} can't be written (${(error as NodeJS.ErrnoException).code})`);
-  }
 }

@@ -50,6 +50,7 @@ function foreign(changes: Partial<ForeignToken> = {}): ForeignToken {
 
 const KINDS: Kind[] = [
   kindOf({ name: "brief", prefix: "brf", maxLifetime: HOUR }),
+  kindOf({ name: "fixed", prefix: "fix", allowedLifetimes: [HOUR] }),
   kindOf({ name: "few", prefix: "few", maxPerSubject: 2 }),
   kindOf({ name: "one", prefix: "one", reuse: true }),
   kindOf({ name: "named", prefix: "nam", uniqueLabels: true }),
@@ -115,6 +116,11 @@ describe("an imported token", () => {
       active: true,
       token: { createTime: NOW, expireTime: undefined, purgeTime: undefined },
     });
+  });
+
+  test("may have less to live than any of the lives that its kind names", async () => {
+    await importAs({ kind: "fixed", expireTime: NOW + HOUR / 2 });
+    expect(await present()).toMatchObject({ active: true, token: { expireTime: NOW + HOUR / 2 } });
   });
 
   test("can be switched off", async () => {
