@@ -12,7 +12,7 @@ import { type ServiceProcess, spawnImport, spawnNpmImport, spawnService, untilSe
 import { type RedisServer, startRedis } from "./support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN } from "./support/service.ts";
 
-const COUNT = 10_000;
+const COUNT = 5_000;
 
 let folder: string;
 let path: string;
@@ -197,7 +197,7 @@ describe.each(STORES)("into $name", ({ location, hasSome }) => {
 
     const { code, stdout, stderr } = await run(location());
     expect(stderr).toContain(`${path}: goes on after line ${line}\n`);
-    expect(stdout).toContain(": 10,000 imported, 0 already there, 0 refused, in ");
+    expect(stdout).toContain(": 5,000 imported, 0 already there, 0 refused, in ");
     expect(code).toBe(0);
     expect(await labelsIn(location())).toEqual(allLabels);
   });
