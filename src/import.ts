@@ -36,7 +36,7 @@ async function run([path, ...others]: readonly string[]): Promise<number> {
   opened.defer(() => store.close());
   await requireSameKeys(store, config.keysPath, keys, false);
 
-  const context = { store, kinds: config.kinds, keys, clock: systemClock };
+  const context = { store, kinds: config.kinds, keys, clock: store.clock };
   const display = createDisplay(path, process.stderr, systemClock);
   const progress = await importFile(context, path, file, display, stop.signal);
   if (!progress.finished) return 1;

@@ -32,9 +32,10 @@ try {
   process.on("SIGINT", stop);
   const hasTerminal = isatty(0);
   process.on("SIGHUP", (signal) => {
-    // Also what a terminal sends that closes: nobody wants a service to live on behind it.
-    if (hasTerminal && !isatty(0)) return stop(signal);
-    return app.reload();
+    if (!hasTerminal || isatty(0)) return app.reload();
+    // The terminal has closed, and says so by the same signal: let it end us, as it ends all that runs in it.
+    process.removeAllListeners(signal);
+    return process.kill(process.pid, signal);
   });
 
   // Only now: whoever reads the address may send a signal at once.

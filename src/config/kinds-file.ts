@@ -30,6 +30,7 @@ function toKind(entry: KindEntry): Kind {
     reuse: entry.reuse ?? kindDefaults.reuse,
     exchangesTo: entry.exchanges_to?.map(toExchangeRule) ?? kindDefaults.exchangesTo,
     scheme: entry.scheme,
+    tenants: entry.tenants,
     creators: entry.creators ?? kindDefaults.creators,
     freshLogin: entry.fresh_login,
     retention: entry.retention === "none" ? 0 : (entry.retention ?? kindDefaults.retention),

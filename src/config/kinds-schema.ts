@@ -62,6 +62,7 @@ const kindEntry = z.strictObject({
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be letters, digits and -, 64 at most")
     .optional(),
+  tenants: z.array(z.string().min(1, "must not be empty").max(128)).min(1).optional(),
   creators: z.array(z.enum(["token", "jwt", "certificate"])).optional(),
   fresh_login: duration.optional(),
   retention: durationOr("none", duration).optional(),

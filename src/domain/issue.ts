@@ -3,7 +3,14 @@ import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, nameOf, reaches, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
-import { boundExpireTime, requireAdministrator, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
+import {
+  boundExpireTime,
+  requireAdministrator,
+  requireAudiences,
+  requireKind,
+  requireScopes,
+  requireTenant,
+} from "./entitlement.ts";
 import { findLiveToken } from "./existing.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
@@ -47,6 +54,7 @@ export type Draft = Omit<Token, "id" | "hint" | "digests">;
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
   const kind = requireKind(context.kinds, caller, wish.kind, context.clock());
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
+  requireTenant(kind, owner.tenant);
   const { requestId, ...content } = wish;
   const request = {
     id: requestId,

@@ -38,6 +38,8 @@ export interface Kind {
   readonly exchangesTo: readonly ExchangeRule[];
   /** A scheme of the `authorization` header that stands for this kind, for example `OrgUserApiToken`. */
   readonly scheme: string | undefined;
+  /** In which tenants there are such tokens. Undefined: in all. */
+  readonly tenants: readonly string[] | undefined;
   /** With which credentials a caller may create it for itself. Administrators and the root always may. */
   readonly creators: readonly Credential[];
   /** How long ago the login of a caller may be that creates one for itself. Undefined: that does not matter. */
@@ -92,6 +94,7 @@ export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
   reuse: false,
   exchangesTo: [],
   scheme: undefined,
+  tenants: undefined,
   creators: [],
   freshLogin: undefined,
   retention: DAY,

@@ -37,7 +37,7 @@ export function parseSpan(text: string): Span | undefined {
   const { years = 0, months = 0, ...rest } = duration.toObject();
   const allMonths = years * 12 + months;
   if (!Number.isInteger(allMonths)) return undefined;
-  // 2.3 s are 2299.9999999999995 ms in binary fractions.
+  // 1.001 s are 1000.9999999999999 ms in binary fractions.
   const ms = Math.floor(Duration.fromObject(rest).toMillis() + 1e-6);
   return allMonths === 0 ? ms : { months: allMonths, ms };
 }
@@ -75,7 +75,8 @@ export function inWords(span: Span): string {
   const { years, months, milliseconds } = partsOf(span);
   const rest = Duration.fromObject({ milliseconds }).shiftTo("days", "hours", "minutes", "seconds", "milliseconds");
   const duration = Duration.fromObject({ years, months, ...rest.toObject() }, { locale: "en" });
-  return duration.toHuman({ showZeros: false, useGrouping: false }).replaceAll(",", "");
+  // Without the commas between units and between thousands.
+  return duration.toHuman({ showZeros: false }).replaceAll(",", "");
 }
 
 function partsOf(span: Span): { years: number; months: number; milliseconds: number } {

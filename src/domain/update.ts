@@ -8,6 +8,7 @@ import { editToken } from "./edit.ts";
 import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
 import { checkExpireTime, purgeTimeOf, requirePermanent } from "./lifetime.ts";
+import type { TokenHandle } from "./lookup.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { edited, endOf, statusOf, type Token } from "./token.ts";
 
@@ -29,7 +30,7 @@ export interface TokenChanges {
 export async function updateToken(
   context: Context,
   caller: Caller,
-  id: string,
+  handle: TokenHandle,
   changes: TokenChanges,
   etag: string,
   signal?: AbortSignal,
@@ -45,7 +46,7 @@ export async function updateToken(
       ...("claims" in changes && { claims: checkClaims(changes.claims) }),
     });
   };
-  const token = await editToken(context, caller, { id }, change, signal);
+  const token = await editToken(context, caller, handle, change, signal);
   if ("expireTime" in changes) await keepAlias(context, token);
   return token;
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
+import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
@@ -62,6 +63,7 @@ export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<T
 
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #reader: RedisConnection;
   readonly #writer: RedisConnection;
   readonly #subscriber: RedisConnection;
@@ -74,6 +76,7 @@ class RedisStore implements TokenStore {
   ) {
     this.#reader = reader;
     this.#writer = writer;
+    this.clock = writer.clock.now;
     this.#subscriber = subscription.connection;
     this.#feed = subscription.feed;
     this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));

@@ -43,15 +43,15 @@ export async function openSqliteStore({ path, clock = systemClock }: SqliteStore
 
 class SqliteStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #writer: SqliteWriter;
-  readonly #clock: Clock;
   readonly #feed = new ChangeFeed();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
-    this.#clock = clock;
+    this.clock = clock;
     this.#statements = prepareStatements(database);
     this.#writer = new SqliteWriter(database);
     this.shardTag = shardTagger(readShardKey(database));
@@ -184,14 +184,14 @@ class SqliteStore implements TokenStore {
   }
 
   #read<T>(run: (now: number) => T): T {
-    return translateErrors(() => run(this.#clock()));
+    return translateErrors(() => run(this.clock()));
   }
 
   /** Runs one write, and tells the listeners of its changes once they are on the disk. */
   async #write<T>(run: (now: number, changes: Change[]) => T): Promise<T> {
     const changes: Change[] = [];
     const result = await this.#writer
-      .write(() => run(this.#clock(), changes))
+      .write(() => run(this.clock(), changes))
       .catch((error) => {
         throw translate(error);
       });

@@ -40,6 +40,7 @@ function issuerWith(lines: Record<string, string>): string {
 describe("an issuer", () => {
   test("that says no more than it must grants its users nothing but latchkey:self, and that only if its JWTs say so", () => {
     expect(read(issuerWith({}))).toEqual({
+      tenantHeader: undefined,
       issuers: [
         {
           issuer: "https://login.example",
@@ -100,6 +101,14 @@ issuers:
           allowedScopes: new Set(["latchkey:self", "latchkey:admin", "photos:read"]),
         },
       },
+    ]);
+  });
+
+  test("stands beside the header that names tenants", () => {
+    const { tenantHeader, issuers } = read(`tenant_header: X-App-Id\n${issuerWith({})}`);
+    expect([tenantHeader, issuers.length]).toEqual(["x-app-id", 1]);
+    expect(faultsOf("tenant_header: [x-app-id]")).toEqual([
+      "issuers.yaml:1: tenant_header: Invalid input: expected string, received array",
     ]);
   });
 
@@ -173,6 +182,7 @@ describe("certificates", () => {
     scopes: []
 `;
     expect(read(text)).toEqual({
+      tenantHeader: undefined,
       issuers: [],
       certificates: [
         {

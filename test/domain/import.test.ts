@@ -200,10 +200,10 @@ describe("an imported token", () => {
   test("is found as long as its record is there, also when its end was moved", async () => {
     await importAs({ expireTime: NOW + HOUR });
     const id = await idOf();
-    await updateToken(context, root, id, { expireTime: NOW + 100 * DAY }, "");
+    await updateToken(context, root, { id }, { expireTime: NOW + 100 * DAY }, "");
     world.pass(99 * DAY);
     expect(await present()).toMatchObject({ active: true, token: { id } });
-    await updateToken(context, root, id, { expireTime: undefined }, "");
+    await updateToken(context, root, { id }, { expireTime: undefined }, "");
     world.pass(9999 * DAY);
     expect(await present()).toMatchObject({ active: true, token: { id } });
   });
@@ -234,7 +234,7 @@ describe("a token that is imported again", () => {
   test("is known, and stays as it is", async () => {
     await importAs({ label: "first" });
     const id = await idOf();
-    await updateToken(context, root, id, { label: "changed" }, "");
+    await updateToken(context, root, { id }, { label: "changed" }, "");
     expect(await importAs({ label: "second" })).toBe("known");
     expect(await importAs({ label: "second" }, "another run")).toBe("known");
     expect(await context.store.find(id)).toMatchObject({ label: "changed", version: 2 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { builtInKinds, kindDefaults, kindTable, withIssuer } from "../../src/domain/kinds.ts";
+import { builtInKinds, kindDefaults, kindTable } from "../../src/domain/kinds.ts";
+import { lengthOf } from "../../src/domain/span.ts";
 import { DAY, HOUR, kindOf, MINUTE } from "./world.ts";
 
 describe("the built-in kinds", () => {
@@ -36,27 +37,49 @@ describe("the built-in kinds", () => {
       "refresh",
       "lk_ref",
       "31 days",
-      { defaultLifetime: 31 * DAY, maxLifetime: 31 * DAY, permanent: false, creators: [] },
+      {
+        defaultLifetime: 31 * DAY,
+        maxLifetime: 31 * DAY,
+        permanent: false,
+        creators: [],
+        exchangesTo: [{ kind: "access", consume: false, rotate: false, revokeOnReuse: false }],
+      },
+    ],
+    [
+      "access",
+      "",
+      "a JWT of an hour, made from others only",
+      { format: "jwt", defaultLifetime: HOUR, maxLifetime: HOUR, permanent: false, creators: [], exchangesTo: [] },
     ],
     [
       "link",
       "lk_link",
       "15 minutes and one use",
-      { defaultLifetime: 15 * MINUTE, maxLifetime: DAY, permanent: false, defaultUses: 1, maxUses: 1, creators: [] },
+      {
+        defaultLifetime: 15 * MINUTE,
+        maxLifetime: DAY,
+        permanent: false,
+        defaultUses: 1,
+        maxUses: 1,
+        creators: [],
+        exchangesTo: [{ kind: "session", consume: true, rotate: false, revokeOnReuse: false }],
+      },
     ],
   ])("%s (%s): %s", (name, prefix, _, policy) => {
     expect(builtIn(name)).toMatchObject({ name, prefix, retention: DAY, ...policy });
   });
 
   test("are these and no others", () => {
-    expect([...builtInKinds.keys()]).toEqual(["personal", "service", "session", "refresh", "link"]);
+    expect([...builtInKinds.keys()]).toEqual(["personal", "service", "session", "refresh", "access", "link"]);
   });
 
   test("contradict neither themselves nor each other", () => {
     const kinds = [...builtInKinds.values()];
     expect(new Set(kinds.map((kind) => kind.prefix)).size).toBe(kinds.length);
     for (const kind of kinds) {
-      expect(kind.defaultLifetime ?? 0).toBeLessThanOrEqual(kind.maxLifetime ?? Number.POSITIVE_INFINITY);
+      expect(lengthOf(kind.defaultLifetime ?? 0)).toBeLessThanOrEqual(
+        kind.maxLifetime === undefined ? Number.POSITIVE_INFINITY : lengthOf(kind.maxLifetime),
+      );
       expect(kind.defaultUses ?? 0).toBeLessThanOrEqual(kind.maxUses ?? Number.POSITIVE_INFINITY);
       expect(kind.defaultLifetime !== undefined || kind.permanent).toBe(true);
     }
@@ -71,16 +94,4 @@ test("a table finds kinds by their names, and nothing that JavaScript's objects 
   const table = kindTable([kindOf({ name: "a", prefix: "aa" }), kindOf({ name: "b", prefix: "bb" })]);
   expect(table.get("b")?.prefix).toBe("bb");
   expect(table.get("constructor")).toBeUndefined();
-});
-
-test("the issuer of the installation counts for the kinds that name none of their own", () => {
-  const jwt = { algorithm: "ES256", claims: { tier: "gold" } } as const;
-  const kinds = kindTable([
-    kindOf({ name: "named", jwt: { ...jwt, issuer: "https://own.example" } }),
-    kindOf({ name: "nameless", jwt: { ...jwt, issuer: undefined } }),
-  ]);
-  expect([...withIssuer(kinds, "https://tokens.example").values()]).toEqual([
-    kindOf({ name: "named", jwt: { ...jwt, issuer: "https://own.example" } }),
-    kindOf({ name: "nameless", jwt: { ...jwt, issuer: "https://tokens.example" } }),
-  ]);
 });

@@ -25,7 +25,7 @@ describe("a text is a span", () => {
     ["30 minutes 1 hour", 1.5 * HOUR],
     ["1.5 hours", 1.5 * HOUR],
     ["0.5d", DAY / 2],
-    ["2.3s", 2300],
+    ["1.001s", 1001],
     ["1.1 hours", 66 * MINUTE],
     ["0.9ms", 0],
     ["0 hours", 0],

@@ -96,22 +96,22 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
   await take(
     "relabels it",
     UpdateResponseSchema,
-    ada.update({ id, label: "desk", etag: "1", updateMask: { paths: ["label"] } }),
+    ada.update({ token: { case: "id", value: id }, label: "desk", etag: "1", updateMask: { paths: ["label"] } }),
   );
   await take(
     "but not with an old etag",
     UpdateResponseSchema,
-    ada.update({ id, label: "x", etag: "1", updateMask: { paths: ["label"] } }),
+    ada.update({ token: { case: "id", value: id }, label: "x", etag: "1", updateMask: { paths: ["label"] } }),
   );
   await take(
     "can't widen it",
     UpdateResponseSchema,
-    ada.update({ id, scopes: ["repo:write"], updateMask: { paths: ["scopes"] } }),
+    ada.update({ token: { case: "id", value: id }, scopes: ["repo:write"], updateMask: { paths: ["scopes"] } }),
   );
   await take(
     "can't change its expiry",
     UpdateResponseSchema,
-    ada.update({ id, updateMask: { paths: ["expire_time"] } }),
+    ada.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } }),
   );
 
   const handle = { case: "id", value: id } as const;

@@ -36,11 +36,12 @@ export function spawnNpmImport(words: string[], variables: Record<string, string
   return spawnCommand("npm", ["run", "import", "--", ...words], variables, PROJECT);
 }
 
-function spawnCommand(
+/** Runs a command with these variables of Latchkey and no others. */
+export function spawnCommand(
   command: string,
   words: string[],
   variables: Record<string, string>,
-  cwd: string,
+  cwd = PROJECT,
 ): ServiceProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
   const env = { ...Object.fromEntries(inherited), ...variables };
