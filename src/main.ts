@@ -3,9 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { pino } from "pino";
 import { startApp } from "./app.ts";
-import { ConfigError } from "./config/config-error.ts";
 import { readConfig } from "./config.ts";
-import { TokenError } from "./errors.ts";
+import { explain } from "./explain.ts";
 import { welcome } from "./welcome.ts";
 
 try {
@@ -45,18 +44,4 @@ try {
 } catch (error) {
   process.stderr.write(`latchkey can't start: ${explain(error)}\n`);
   process.exit(1);
-}
-
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  if (error instanceof TokenError)
-    return [error, error.cause]
-      .filter((part) => part instanceof Error)
-      .map((part) => part.message)
-      .join(": ");
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE")
-    return `${error.message}; stop what listens there, or set LATCHKEY_LISTEN to another host:port`;
-  return code === undefined ? (error.stack ?? error.message) : error.message;
 }

@@ -101,7 +101,7 @@ function draftToken(context: Context, caller: Caller, kind: Kind, owner: Owner, 
     creator: nameOf(caller),
     expireTime,
     active: !wish.inactive,
-    usesLeft: resolveUses(kind, wish.maxUses),
+    usesLeft: resolveUses(kind, "max_uses", wish.maxUses),
   });
 }
 
@@ -179,10 +179,15 @@ export function refuseInsert(
   }
 }
 
-function resolveUses(kind: Kind, maxUses: number | undefined): number | undefined {
-  if (maxUses === undefined) return kind.defaultUses;
-  if (kind.maxUses !== undefined && maxUses > kind.maxUses) {
-    throw fieldError("USES_INVALID", "max_uses", `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
+/**
+ * How many uses a new token has, of which `uses` are asked for.
+ *
+ * @throws USES_INVALID, about `field`
+ */
+export function resolveUses(kind: Kind, field: string, uses: number | undefined): number | undefined {
+  if (uses === undefined) return kind.defaultUses;
+  if (kind.maxUses !== undefined && uses > kind.maxUses) {
+    throw fieldError("USES_INVALID", field, `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
   }
-  return maxUses;
+  return uses;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { aliasesOf } from "./alias.ts";
 import type { Context } from "./context.ts";
 import { type Evidence, requireKeys } from "./digest.ts";
 import { isJwt, readClaimedId, verifyJwt } from "./jwt.ts";
@@ -47,17 +47,13 @@ async function readImported(context: Context, text: string): Promise<Presented |
   const evidence = recognized.flatMap((result, index) =>
     typeof result === "object" ? [{ source: imported[index]?.name ?? "", material: result.material }] : [],
   );
-  if (evidence.length === 0) {
-    if (recognized.includes("SIGNATURE")) return "SIGNATURE";
-    return isJwt(text) ? "UNKNOWN" : "MALFORMED";
-  }
-  const ids = await context.store.findAliases(evidence.map(aliasOf));
+  const isForged = recognized.includes("SIGNATURE");
+  if (evidence.length === 0) return isForged ? "SIGNATURE" : isJwt(text) ? "UNKNOWN" : "MALFORMED";
+  const names = evidence.flatMap((one) => aliasesOf(context.keys, one).map((alias) => ({ ...one, alias })));
+  const ids = await context.store.findAliases(names.map(({ alias }) => alias));
   const index = ids.findIndex((id) => id !== undefined);
-  const [id, found] = [ids[index], evidence[index]];
-  return id === undefined || found === undefined ? "UNKNOWN" : { ...found, id, wasMadeHere: () => true };
-}
-
-/** The name by which an imported token is found. */
-export function aliasOf({ source, material }: Evidence): string {
-  return createHash("sha256").update(`${source} ${material}`).digest("base64url");
+  const [id, found] = [ids[index], names[index]];
+  if (id === undefined || found === undefined) return isForged ? "SIGNATURE" : "UNKNOWN";
+  const { source, material } = found;
+  return { id, source, material, wasMadeHere: () => true };
 }

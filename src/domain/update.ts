@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { fieldError, TokenError } from "../errors.ts";
+import { aliasIn } from "./alias.ts";
 import type { Caller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
@@ -45,7 +46,15 @@ export async function updateToken(
       ...("claims" in changes && { claims: checkClaims(changes.claims) }),
     });
   };
-  return editToken(context, caller, handle, change, signal);
+  const token = await editToken(context, caller, handle, change, signal);
+  if ("expireTime" in changes) await keepAlias(context, token);
+  return token;
+}
+
+/** What an imported token is found by lives as long as its record. Whoever is not told that this was done repeats the call. */
+async function keepAlias(context: Context, { id, digests, purgeTime }: Token): Promise<void> {
+  const isImported = digests.some(({ source }) => source !== "");
+  if (isImported) await context.store.addAlias(aliasIn(id), id, purgeTime);
 }
 
 /** What callers see of a token's revision. */

@@ -112,12 +112,15 @@ class RedisStore implements TokenStore {
 
   async addAlias(alias: string, id: string, purgeTime: number | undefined) {
     const key = aliasKey(alias);
-    const known = await this.#writer.use((client) =>
-      purgeTime === undefined
+    await this.#writer.use(async (client) => {
+      const until = purgeTime === undefined ? undefined : timeText(purgeTime);
+      const known = await (until === undefined
         ? client.set(key, id, "NX", "GET")
-        : client.set(key, id, "PXAT", timeText(purgeTime), "NX", "GET"),
-    );
-    if (known !== null && known !== id) throw aliasTaken();
+        : client.set(key, id, "PXAT", until, "NX", "GET"));
+      if (known === null) return;
+      if (known !== id) throw aliasTaken();
+      await (until === undefined ? client.persist(key) : client.pexpireat(key, until, "GT"));
+    });
   }
 
   findAliases(aliases: readonly string[]) {

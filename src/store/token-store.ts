@@ -78,7 +78,7 @@ export interface TokenStore {
 
   /**
    * Lets a token be found by another name than its id, until its record is dropped by `purgeTime` (undefined: for ever).
-   * A name that leads to the same token already stays as it is.
+   * A name that leads to the same token already stays until the later of both times.
    *
    * @throws CONFLICT if the name leads to another token.
    */

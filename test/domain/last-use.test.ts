@@ -24,7 +24,9 @@ describe("the last use of a token", () => {
     pass(SECOND);
     expect((await context.store.find(token.id))?.lastUsedTime).toBeUndefined();
     await vi.advanceTimersByTimeAsync(SECOND);
-    expect(await context.store.find(token.id)).toMatchObject({ lastUsedTime: NOW, revision: 1, version: 2 });
+    await vi.waitFor(async () =>
+      expect(await context.store.find(token.id)).toMatchObject({ lastUsedTime: NOW, revision: 1, version: 2 }),
+    );
   });
 
   test.each([

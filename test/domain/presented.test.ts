@@ -1,12 +1,13 @@
 import { createHash, createSecretKey } from "node:crypto";
 import { CompactSign } from "jose";
 import { describe, expect, test } from "vitest";
+import { aliasesOf } from "../../src/domain/alias.ts";
 import type { Context } from "../../src/domain/context.ts";
 import { makeDigest } from "../../src/domain/digest.ts";
 import { createDigestSource, createJwtSource } from "../../src/domain/imported.ts";
 import { introspect } from "../../src/domain/introspect.ts";
 import { createKeyRing } from "../../src/domain/keys.ts";
-import { aliasOf, type Presented, readPresented } from "../../src/domain/presented.ts";
+import { type Presented, readPresented } from "../../src/domain/presented.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { rotateToken } from "../../src/domain/rotate.ts";
 import { setActive } from "../../src/domain/set-active.ts";
@@ -33,7 +34,7 @@ async function importToken({ store, keys }: Context, source: string, material: s
   const id = `${store.shardTag(owner)}${createHash("sha256").update(material).digest("hex").slice(0, 16)}`;
   const token = tokenOf({ ...owner, id, expireTime: undefined, purgeTime: undefined });
   await store.insert({ ...token, digests: [makeDigest(keys, { source, material })] });
-  await store.addAlias(aliasOf({ source, material }), id, undefined);
+  await store.addAlias(aliasesOf(keys, { source, material })[0], id, undefined);
   return id;
 }
 
