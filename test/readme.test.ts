@@ -112,6 +112,14 @@ test("curl creates a token", async () => {
   expect(answer).toMatchObject({ token: { label: "laptop" }, secret: expect.stringMatching(/^lk_pat_/) });
 });
 
+test("curl exchanges a link for a session", async () => {
+  const answer = JSON.parse(await runShell(findBlock("sh", "Exchange")));
+  expect(answer).toMatchObject({
+    token: { kind: "session", life: "28800s" },
+    secret: expect.stringMatching(/^lk_ses_/),
+  });
+});
+
 test("grpcurl lists the services by reflection alone", async () => {
   const names = (await runShell(findBlock("sh", "8080 list"))).trim().split("\n");
   expect(names).toContain("latchkey.v1.TokenService");
