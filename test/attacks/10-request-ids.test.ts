@@ -67,25 +67,25 @@ onEachStore((world) => {
       ["subject", {}, { subject: "bob" }],
       ["kind", {}, { kind: "service" }],
       ["label", {}, { label: "another" }],
-      ["no label", {}, { label: "" }],
+      ["label, which it lacks", {}, { label: "" }],
       ["ttl", ttl(60n), ttl(61n)],
-      ["a ttl, where there was none", {}, ttl(60n)],
-      ["no ttl, where there was one", ttl(60n), {}],
+      ["life, where there was none", {}, ttl(60n)],
+      ["life, where there is none", ttl(60n), {}],
       ["expire_time", ttl(3600n), until],
       ["life", ttl(60n), { lifetime: { case: "life", value: "1 minute" } }],
       ["permanent", {}, { lifetime: { case: "permanent", value: true } }],
       ["scopes", { scopes: ["a"] }, { scopes: ["a", "b"] }],
-      ["scopes that read the same in a row", { scopes: ["a", "b"] }, { scopes: ["a,b"] }],
+      ["scopes, which read the same in a row", { scopes: ["a", "b"] }, { scopes: ["a,b"] }],
       ["audiences", {}, { audiences: ["api"] }],
       ["claims", { claims: { a: 1 } }, { claims: { a: "1" } }],
-      ["empty claims", {}, { claims: {} }],
+      ["claims, which are empty", {}, { claims: {} }],
       ["client_id", {}, { clientId: "app" }],
       ["inactive", {}, { inactive: true }],
       ["max_uses", { maxUses: 1 }, { maxUses: 2 }],
-      ["a bound on uses, where there was none", {}, { maxUses: 1 }],
+      ["uses, where there was no bound", {}, { maxUses: 1 }],
     ];
 
-    test.each(OTHER)("Create with another %s", async (_, first, second) => {
+    test.each(OTHER)("Create that differs in its %s", async (_, first, second) => {
       const wish = { ...owner(), kind: "personal", label: "the label", requestId: randomUUID() };
       const { token, secret } = await world.connect().create({ ...wish, ...first });
       expect(await refusalOf(world.connect().create({ ...wish, ...second }))).toBe(REUSED);

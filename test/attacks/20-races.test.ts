@@ -170,6 +170,19 @@ onEachStore((world) => {
     });
   });
 
+  test("of many Creates of a kind of which there is one, one makes it, and the others are told of it", async () => {
+    await repeat(async () => {
+      const { tenant, subject } = owner();
+      const creates = Array.from({ length: 12 }, (_, index) => root(index).create({ tenant, subject, kind: "only" }));
+      const answers = await Promise.all(creates);
+      expect(new Set(answers.map(({ token }) => token?.id)).size).toBe(1);
+      const made = answers.filter(({ existing }) => !existing);
+      expect(made.map(({ secret }) => secret.slice(0, 7))).toEqual(["lk_onl_"]);
+      expect(answers.filter(({ existing }) => existing).map(({ secret }) => secret)).toEqual(Array(11).fill(""));
+      expect(await idsOf(tenant)).toEqual([made[0]?.token?.id]);
+    });
+  });
+
   test.each(["Delete", "DeleteAll"])(
     "an Exchange at the same moment as a %s of its token leaves no child",
     async (how) => {
