@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -187,6 +187,16 @@ test("the keys file is one, once the secrets are in", () => {
   writeFileSync(path, findBlock("yaml", "keys:\n").replaceAll(/<base64.*>/g, secret));
   const { current, byVersion } = readKeysFile(path);
   expect([current.version, ...byVersion.keys()]).toEqual([2, 2, 1]);
+});
+
+test("its part about other systems' tokens is one, too", () => {
+  const secret = (bytes: number) => () => randomBytes(bytes).toString("base64");
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  writeFileSync(join(folder, "old-keys.json"), JSON.stringify({ keys: [publicKey.export({ format: "jwk" })] }));
+  const path = join(folder, "imported-keys.yaml");
+  const imported = findBlock("yaml", "imported:").replaceAll(/<base64.*>/g, secret(16));
+  writeFileSync(path, `keys: [{ version: 1, secret: ${secret(32)()} }]\n${imported}`);
+  expect(readKeysFile(path).imported.map(({ name }) => name)).toEqual(["old-keys", "old-jwts"]);
 });
 
 test("the table of variables is complete", () => {

@@ -65,6 +65,10 @@ export async function exchangeToken(
   const { token, secrets } = await carryOut(context, request, {
     check: async () => draftChild(await findExchange(context, presented, wish), wish, context.clock()),
     run: (attempt) => insertChild(context, presented, wish, attempt, signal),
+  }).catch(async (error: unknown) => {
+    // Only now is it certain that the secret was not spent by this very request.
+    if (error instanceof TokenError && error.reason === "SECRET_SPENT") await noteSpentSecret(context, presented.id);
+    throw error;
   });
   const [secret = "", parentSecret = ""] = secrets;
   return { token, secret, parentSecret };
@@ -104,10 +108,10 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   const digest = proveSecret(context, parent, presented);
   const isSpent = !digest && presented.wasMadeHere();
   if (!parent || isPurged(parent, context.clock())) throw tokenNotFound();
-  if (!digest) throw isSpent ? await refuseSpent(context, parent) : tokenNotFound();
+  if (!digest) throw isSpent ? secretSpent() : tokenNotFound();
   const parentKind = context.kinds.get(parent.kind);
   const { rule, kind } = chooseRule(context, parentKind, parent, wish.kind);
-  if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw await refuseSpent(context, parent);
+  if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw secretSpent();
   requireTenant(kind, parent.tenant);
   requireUsable(parent, context.clock());
   if (!parent.active) throw new TokenError("TOKEN_NOT_ACTIVE", "the token is inactive");
@@ -121,8 +125,7 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   return { parent, digest, parentKind: parentKind as Kind, rule, kind };
 }
 
-async function refuseSpent(context: Context, parent: Token): Promise<TokenError> {
-  await noteSpentSecret(context, parent);
+function secretSpent(): TokenError {
   return new TokenError("SECRET_SPENT", "the secret was used up or replaced");
 }
 

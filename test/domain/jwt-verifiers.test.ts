@@ -1,39 +1,35 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { allowInsecureRequests, validateJwtAccessToken } from "oauth4webapi";
-import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type App, startApp } from "../../src/app.ts";
-import { readConfig } from "../../src/config.ts";
-import { createServiceClient, ROOT_TOKEN, type TestService } from "../support/service.ts";
-import { kindOf } from "./world.ts";
+import { startService, type TestService } from "../support/service.ts";
 
 // Other people's verifiers, who know nothing of us but our JWKS.
 
 const ISSUER = "https://tokens.example/acme";
+const KINDS = `kinds:
+  - { name: edwards, format: jwt, jwt: { algorithm: EdDSA, claims: { tier: gold } } }
+  - { name: nist, format: jwt, jwt: { algorithm: ES256, claims: { tier: gold } } }
+`;
 
-let app: App;
 let folder: string;
+let service: TestService;
 let latchkey: ReturnType<TestService["client"]>;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "latchkey-"));
-  const config = readConfig({ LATCHKEY_LISTEN: "127.0.0.1:0", LATCHKEY_STORE: `sqlite:${folder}/latchkey.db` });
-  const kinds = (["EdDSA", "ES256"] as const).map((algorithm) => {
-    const jwt = { algorithm, issuer: "https://tokens.example/{tenant}", claims: { tier: "gold" } };
-    return kindOf({ name: algorithm, format: "jwt", prefix: "", jwt, permanent: true });
-  });
-  const table = new Map(kinds.map((kind) => [kind.name, kind]));
-  app = await startApp({ ...config, kinds: table, rootToken: ROOT_TOKEN }, pino({ level: "silent" }));
-  latchkey = createServiceClient(app.url, ROOT_TOKEN);
+  const kinds = join(folder, "kinds.yaml");
+  writeFileSync(kinds, KINDS);
+  service = await startService({ LATCHKEY_KINDS: kinds, LATCHKEY_ISSUER: "https://tokens.example/{tenant}" });
+  latchkey = service.client();
 });
 afterAll(async () => {
-  await app.close();
+  await service.close();
   rmSync(folder, { recursive: true });
 });
 
-const jwksUrl = () => new URL("/.well-known/jwks.json", app.url);
+const jwksUrl = () => new URL("/.well-known/jwks.json", service.url);
 
 async function issue(kind: string, audiences: string[] = ["photos"]): Promise<string> {
   const scopes = ["repo:read", "repo:write"];
@@ -42,7 +38,10 @@ async function issue(kind: string, audiences: string[] = ["photos"]): Promise<st
     .secret;
 }
 
-describe.each(["EdDSA", "ES256"])("a JWT with %s is accepted", (kind) => {
+describe.each([
+  ["EdDSA", "edwards"],
+  ["ES256", "nist"],
+])("a JWT with %s is accepted", (algorithm, kind) => {
   const expected = {
     iss: ISSUER,
     sub: "ada",
@@ -57,7 +56,7 @@ describe.each(["EdDSA", "ES256"])("a JWT with %s is accepted", (kind) => {
     const server = { issuer, jwks_uri: jwksUrl().href };
     return validateJwtAccessToken(server, request, audience, {
       [allowInsecureRequests]: true,
-      signingAlgorithms: [kind],
+      signingAlgorithms: [algorithm],
     });
   }
 
@@ -84,10 +83,10 @@ describe.each(["EdDSA", "ES256"])("a JWT with %s is accepted", (kind) => {
   test("by jose with the remote key set", async () => {
     const jwt = await issue(kind);
     const keys = createRemoteJWKSet(jwksUrl());
-    const rules = { issuer: ISSUER, audience: "photos", typ: "at+jwt", algorithms: [kind] };
+    const rules = { issuer: ISSUER, audience: "photos", typ: "at+jwt", algorithms: [algorithm] };
     const { payload, protectedHeader } = await jwtVerify(jwt, keys, rules);
     expect(payload).toMatchObject(expected);
-    expect(protectedHeader).toEqual({ alg: kind, kid: expect.any(String), typ: "at+jwt" });
+    expect(protectedHeader).toEqual({ alg: algorithm, kid: expect.any(String), typ: "at+jwt" });
     const forged = jwt.slice(0, -8) + (jwt.endsWith("A".repeat(8)) ? "B" : "A").repeat(8);
     await expect(jwtVerify(forged, keys, rules)).rejects.toThrow("signature verification failed");
   });

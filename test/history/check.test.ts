@@ -90,6 +90,11 @@ describe("a broken history is reported, in one sentence:", () => {
       "t: Introspect by t/1 (c, 4 ms to 5 ms) succeeded after DeleteAll (c, 2 ms to 3 ms) had deleted it",
     ],
     [
+      "active after a DeleteAll of all subjects",
+      [born, deleteAll(2, 3, { subject: "" }), introspect(4, 5)],
+      "t: Introspect by t/1 (c, 4 ms to 5 ms) succeeded after DeleteAll (c, 2 ms to 3 ms) had deleted it",
+    ],
+    [
       "a child active after the Delete of its parent",
       [born, exchange(2, 3, "t/1", "u"), remove(4, 5), introspect(6, 7, "u/1")],
       "u: Introspect by u/1 (c, 6 ms to 7 ms) succeeded after Delete (c, 4 ms to 5 ms), of its ancestor t had deleted it",

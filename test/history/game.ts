@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { CallOptions } from "@connectrpc/connect";
@@ -12,7 +13,7 @@ import type { Player } from "../support/players.ts";
 import type { Act, NewToken } from "./history.ts";
 import { type HeldToken, Pool } from "./pool.ts";
 import type { Random } from "./random.ts";
-import type { Recorder, Result } from "./recorder.ts";
+import { insist, type Recorder, type Result } from "./recorder.ts";
 
 type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
 
@@ -86,7 +87,11 @@ export class Game {
       const made = answer?.token && this.#adopt(answer.token, answer.secret);
       return [{ type: "Create", outcome, made: made && { ...made, inactive: wish.inactive } }];
     };
-    await this.#recorder.note(player.name, () => player.root.create(wish, this.#hurry()), describe);
+    await this.#recorder.note(
+      player.name,
+      () => this.#once((id, options) => player.root.create({ ...wish, ...id }, options)),
+      describe,
+    );
   }
 
   #wish(): Wish {
@@ -167,7 +172,7 @@ export class Game {
     const name = this.#recorder.nameSecret(token.id, secret);
     await this.#recorder.note(
       player.name,
-      () => player.root.exchange({ secret }, this.#hurry()),
+      () => this.#once((id, options) => player.root.exchange({ secret, ...id }, options)),
       ({ outcome, answer }) => {
         // That a kind is not exchanged says nothing of the token.
         if (outcome === "EXCHANGE_NOT_ALLOWED") return [];
@@ -205,7 +210,7 @@ export class Game {
     const wish = { token: by.handle, grace: durationFromMs(grace), activateOnFirstUse };
     await this.#recorder.note(
       player.name,
-      () => player.root.rotate(wish, this.#hurry()),
+      () => this.#once((id, options) => player.root.rotate({ ...wish, ...id }, options)),
       ({ outcome, answer }) => {
         const successor = this.#renew(token, answer?.secret);
         return [
@@ -236,16 +241,23 @@ export class Game {
   }
 
   async #removeAll(player: Player): Promise<void> {
-    const subject = this.#random.pick(SUBJECTS);
+    const subject = this.#random.chance(0.2) ? "" : this.#random.pick(SUBJECTS);
     const kinds = this.#random.chance(0.5)
       ? []
       : this.#kinds.filter(() => this.#random.chance(0.4)).map(({ name }) => name);
     const exceptIds = this.pool.recent.filter(() => this.#random.chance(0.2)).map(({ id }) => id);
     await this.#recorder.note(
       player.name,
-      () => player.root.deleteAll({ subject, kinds, exceptIds }, this.#hurry()),
+      () => player.root.deleteAll({ subject, allSubjects: subject === "", kinds, exceptIds }, this.#hurry()),
       ({ outcome }) => [{ type: "DeleteAll", subject, kinds, exceptIds, outcome }],
     );
+  }
+
+  /** Makes a call, half the time with a request id, and then again until it is answered. */
+  async #once<T>(call: (id: { requestId?: string }, options: CallOptions) => Promise<T>): Promise<T> {
+    if (this.#random.chance(0.5)) return call({}, this.#hurry());
+    const id = { requestId: randomUUID() };
+    return insist((attempt) => call(id, attempt === 0 ? this.#hurry() : {}));
   }
 
   /** Now and then a deadline that may pass before the answer. */

@@ -62,6 +62,7 @@ export interface Delete extends ByHandle {
 export interface DeleteAll {
   readonly type: "DeleteAll";
   readonly outcome: string;
+  /** Empty: all subjects. */
   readonly subject: string;
   /** Empty: all. */
   readonly kinds: readonly string[];

@@ -11,7 +11,7 @@ export interface Life {
   readonly parent: Life | undefined;
   /** What was done to it by its id or a secret, in the order of beginning. */
   readonly operations: readonly Exclude<Operation, Of<"Create" | "DeleteAll">>[];
-  /** Those of its subject that mean it. */
+  /** Those that mean it. */
   readonly deleteAlls: readonly Of<"DeleteAll">[];
   /** Which operation made which of its secrets. */
   readonly origins: ReadonlyMap<string, Operation>;
@@ -45,9 +45,8 @@ function originOf(operation: Operation): [string, Operation][] {
 }
 
 function means({ subject, kinds, exceptIds }: Of<"DeleteAll">, token: NewToken): boolean {
-  return (
-    subject === token.subject && (kinds.length === 0 || kinds.includes(token.kind)) && !exceptIds.includes(token.id)
-  );
+  const isWhose = subject === "" || subject === token.subject;
+  return isWhose && (kinds.length === 0 || kinds.includes(token.kind)) && !exceptIds.includes(token.id);
 }
 
 /** The token and all that it was exchanged from. */

@@ -1,14 +1,17 @@
 import { expect, onTestFinished, test } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
 import { openBroken, type Sabotage } from "../support/broken-store.ts";
+import { useKinds } from "../support/kinds.ts";
 import { startService } from "../support/service.ts";
 import { findViolations } from "./check.ts";
-import { KINDS } from "./kinds.ts";
+import { PLAYED_KINDS } from "./kinds.ts";
 import { recordHistory } from "./runner.ts";
 
 const OPERATIONS = 1000;
 /** How late a broken store does what it has answered. Milliseconds. */
 const LATE = 100;
+
+const variables = useKinds();
 
 function later(run: () => Promise<unknown>): void {
   setTimeout(() => void run().catch(() => {}), LATE).unref();
@@ -79,10 +82,15 @@ function withoutVersion({ version: _, ...fields }: Token): Partial<Token> {
   return fields;
 }
 
-test.each(BROKEN)("a store is caught that %s", async (_, sabotage, violation) => {
-  const service = await startService({}, undefined, { openStore: openBroken(sabotage) });
+test.each(BROKEN)("a store is caught that %s", { timeout: 60_000 }, async (_, sabotage, violation) => {
+  const service = await startService(variables(), undefined, { openStore: openBroken(sabotage) });
   onTestFinished(() => service.close());
-  const urls = [service.url] as const;
-  const history = await recordHistory({ urls, clients: 4, operations: OPERATIONS, kinds: KINDS, seed: 1 });
+  const history = await recordHistory({
+    urls: [service.url],
+    clients: 4,
+    operations: OPERATIONS,
+    kinds: PLAYED_KINDS,
+    seed: 1,
+  });
   expect(findViolations(history)).toContainEqual(expect.stringMatching(violation));
 });

@@ -121,7 +121,7 @@ export function describeNames(open: () => TokenStore): void {
 
     it("ends at its time", async () => {
       const owner = newOwner();
-      const mark = newMark({ until: Date.now() + 150 });
+      const mark = newMark({ until: Date.now() + 300 });
       const insertOne = () => store.insert(newToken(store, owner), { mark });
       expect([await insertOne(), await insertOne()]).toEqual(["inserted", "repeated"]);
       await vi.waitFor(async () => expect(await insertOne()).toBe("inserted"), 3000);
@@ -158,7 +158,7 @@ export function describeNames(open: () => TokenStore): void {
 
     it("ends at the time that came with it, not with later ones", async () => {
       const [owner, name] = [newOwner(), newName()];
-      expect(await claim(owner, { name, value: "first", until: Date.now() + 150 })).toBe("first");
+      expect(await claim(owner, { name, value: "first", until: Date.now() + 300 })).toBe("first");
       expect(await claim(owner, { name, value: "second" })).toBe("first");
       const find = () => store.findClaim(store.shardTag(owner), name);
       await vi.waitFor(async () => expect(await find()).toBeUndefined(), 3000);
@@ -254,7 +254,7 @@ export function describeNames(open: () => TokenStore): void {
     it("is free for another token after its time", async () => {
       const [one, two] = [newToken(store, newOwner()), newToken(store, newOwner())];
       const alias = newName();
-      await store.addAlias(alias, one.id, Date.now() + 150);
+      await store.addAlias(alias, one.id, Date.now() + 300);
       expect(await store.findAliases([alias])).toEqual([one.id]);
       await vi.waitFor(() => store.addAlias(alias, two.id, undefined), 3000);
       expect(await store.findAliases([alias])).toEqual([two.id]);

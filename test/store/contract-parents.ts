@@ -195,7 +195,7 @@ export function describeParents(open: () => TokenStore): void {
     /** A child that ends in a moment unless it is used. */
     const insertIdle = async () => {
       const parent = await insert(newOwner());
-      const times = { createTime: Date.now(), idleTimeout: 150, purgeTime: Date.now() + 200 };
+      const times = { createTime: Date.now(), idleTimeout: 400, purgeTime: Date.now() + 500 };
       const held = { kind: "session", label: "x", holdsLabel: true, holdsPlace: true };
       const idle = await insert(parent, { ...times, ...held, parentId: parent.id });
       return { parent, idle, held };

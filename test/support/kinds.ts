@@ -13,6 +13,7 @@ kinds:
   - { name: personal, prefix: lk_pat, permanent: true, creators: [token] }
   - { name: named, prefix: lk_nam, permanent: true, unique_labels: true }
   - { name: few, prefix: lk_few, permanent: true, max_per_subject: 2 }
+  - { name: only, prefix: lk_onl, permanent: true, reuse: true }
   - { name: session, prefix: lk_ses, default_lifetime: 10h }
   - { name: access, format: jwt, default_lifetime: 1h }
   - { name: link, prefix: lk_link, default_lifetime: 15m, max_uses: 1, exchanges_to: [{ kind: session, consume: true }] }

@@ -16,7 +16,7 @@ export interface Player {
 }
 
 /** Connects that many clients to the services, every third of them by grpc-js. */
-export function connectPlayers(urls: readonly [string, ...string[]], count: number): Player[] {
+export function connectPlayers(urls: readonly string[], count: number): Player[] {
   return Array.from({ length: count }, (_, index) => {
     const url = urls[index % urls.length] as string;
     const transport = createConnectTransport({ baseUrl: url, httpVersion: "2" });

@@ -1204,7 +1204,7 @@ export const InactiveReason = {
   SCOPE: 8,
 
   /**
-   * A JWT whose signature is wrong, or by a key that this service does not have.
+   * A JWT that names a key of this service, or comes from a system whose tokens were imported, and whose signature is wrong.
    *
    * @generated from enum value: INACTIVE_REASON_SIGNATURE = 9;
    */
@@ -1324,7 +1324,7 @@ export const TokenService: GenService<{
    * work for the grace that is asked for, or until the new one is used for the first time.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), ALREADY_EXISTS
-   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN), ABORTED (CONFLICT).
+   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Rotate
    */
@@ -1344,7 +1344,8 @@ export const TokenService: GenService<{
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND: not a secret of this service, or of a deleted token), FAILED_PRECONDITION
    * (TOKEN_NOT_ACTIVE, SECRET_SPENT), PERMISSION_DENIED (CLIENT_MISMATCH, LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT
    * (EXCHANGE_NOT_ALLOWED, SCOPE_WIDENED, AUDIENCE_WIDENED, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED,
-   * LABEL_REQUIRED), ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (CAP_REACHED), ABORTED (CONFLICT).
+   * LABEL_REQUIRED, CLAIMS_INVALID), ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (CAP_REACHED), ABORTED
+   * (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Exchange
    */
