@@ -108,7 +108,7 @@ test("the lines that npm start prints create and introspect a token", async () =
 });
 
 test("curl creates a token", async () => {
-  const answer = JSON.parse(await runShell(findBlock("sh", "curl -s http")));
+  const answer = JSON.parse(await runShell(findBlock("sh", "laptop")));
   expect(answer).toMatchObject({ token: { label: "laptop" }, secret: expect.stringMatching(/^lk_pat_/) });
 });
 
