@@ -8,7 +8,7 @@ import { openKeysFile } from "./config/keys-file.ts";
 import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
-import { systemClock } from "./domain/clock.ts";
+import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
 import { type KeyRing, publicKeysOf } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
@@ -30,21 +30,34 @@ export interface App {
   close(): Promise<void>;
 }
 
+/** What a service takes from the machine that it runs on. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly openStore: typeof openStore;
+}
+
+const machine: Surroundings = { clock: systemClock, openStore };
+
 /**
  * Wires a service together and starts it. Where a step fails, those before it are undone.
  *
  * @throws ConfigError, or TokenError if the store can't be used
  */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  { clock: machineClock, openStore }: Surroundings = machine,
+): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { clock: machineClock, tls: config.store.tls });
   opened.defer(() => store.close());
+  const { clock } = store;
   await requireSameKeys(store, config.keysPath, first, isNew);
 
   const keys = createLiveKeys(store, config.keysPath, first, log);
-  const lastUse = createLastUse(store, systemClock);
+  const lastUse = createLastUse(store, clock);
   opened.defer(() => lastUse.close());
   const context: Context = {
     store,
@@ -52,30 +65,33 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     get keys() {
       return keys.ring;
     },
-    clock: systemClock,
+    clock,
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
   };
+  const { issuers = [], certificates = [], tenantHeader } = config.issuers ?? {};
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
     verifySecret: (secret) => findBySecret(context, secret),
     noteUse: (token, digest) => useToken(context, token, digest),
-    issuers: (config.issuers?.issuers ?? []).map(createIssuer),
-    certificates: createCertificateMapping(config.issuers?.certificates ?? []),
+    issuers: issuers.map(createIssuer),
+    certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
-    clock: systemClock,
+    tenantHeader,
+    clock,
   });
   const callers = createCallerCache({
     authenticate,
-    headers: ["authorization"],
+    headers: tenantHeader === undefined ? ["authorization"] : ["authorization", tenantHeader],
     noteUse: (token) => lastUse.note(token),
-    clock: systemClock,
+    clock,
   });
   opened.defer(store.subscribe(callers.forget));
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
+    corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
     call: createCall({ authenticate: callers.authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
     publicKeys: () => publicKeysOf(keys.ring),
@@ -85,8 +101,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   opened.defer(() => server.close());
   keepRootToken(rootToken, config, log);
 
+  const reload = async () => {
+    await keys.reload();
+    // A key may be gone, and with it what it proved.
+    callers.forget({ type: "reset" });
+  };
   const running = opened.move();
-  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
+  return { url: server.url, rootToken, reload, close: () => running.disposeAsync() };
 }
 
 function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {

@@ -44,7 +44,7 @@ const CODES = {
   INVALID_REQUEST: "INVALID_ARGUMENT",
   /** No such kind. */
   KIND_UNKNOWN: "INVALID_ARGUMENT",
-  /** A life that is zero, negative, in the past or beyond what a date can hold. */
+  /** A life that is zero, negative, in the past, beyond what a date can hold, no duration, or none of those that the kind names. */
   LIFETIME_INVALID: "INVALID_ARGUMENT",
   /** A life longer than the kind allows. */
   LIFETIME_TOO_LONG: "INVALID_ARGUMENT",
@@ -54,7 +54,7 @@ const CODES = {
   USES_INVALID: "INVALID_ARGUMENT",
   /** The kind's labels are unique, and none was sent. */
   LABEL_REQUIRED: "INVALID_ARGUMENT",
-  /** Claims that are too large or not well-formed. */
+  /** Claims that are too large or not well-formed, or more claims, scopes and audiences than a JWT has room for. */
   CLAIMS_INVALID: "INVALID_ARGUMENT",
   /** A scope that the token does not have: scopes can only be taken away. */
   SCOPE_WIDENED: "INVALID_ARGUMENT",

@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,6 +9,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { readIssuersFile } from "../src/config/issuers-file.ts";
 import { readKeysFile } from "../src/config/keys-file.ts";
 import { readKindsFile } from "../src/config/kinds-file.ts";
+import { kindsSchema } from "../src/config/kinds-schema.ts";
+import { builtInKinds } from "../src/domain/kinds.ts";
 import { openPage } from "./support/browser.ts";
 import { createServiceClient, startService } from "./support/service.ts";
 
@@ -106,8 +108,16 @@ test("the lines that npm start prints create and introspect a token", async () =
 });
 
 test("curl creates a token", async () => {
-  const answer = JSON.parse(await runShell(findBlock("sh", "curl -s http")));
+  const answer = JSON.parse(await runShell(findBlock("sh", "laptop")));
   expect(answer).toMatchObject({ token: { label: "laptop" }, secret: expect.stringMatching(/^lk_pat_/) });
+});
+
+test("curl exchanges a link for a session", async () => {
+  const answer = JSON.parse(await runShell(findBlock("sh", "Exchange")));
+  expect(answer).toMatchObject({
+    token: { kind: "session", life: "28800s" },
+    secret: expect.stringMatching(/^lk_ses_/),
+  });
 });
 
 test("grpcurl lists the services by reflection alone", async () => {
@@ -154,14 +164,27 @@ test("a browser makes and lists tokens", async () => {
 
 test("the kinds file is one", () => {
   const path = join(folder, "kinds.yaml");
-  writeFileSync(path, findBlock("yaml", "kinds:"));
-  expect([...readKindsFile(path).keys()]).toEqual(["api-key", "invitation"]);
+  writeFileSync(path, findBlock("yaml", "# kinds.yaml"));
+  expect([...readKindsFile(path).keys()]).toEqual(["api-key", "sign-in", "session", "access"]);
+});
+
+test("the built-in kinds are those of the file that is shown", () => {
+  const path = join(folder, "built-in-kinds.yaml");
+  writeFileSync(path, findBlock("yaml", "# the built-in kinds"));
+  expect(readKindsFile(path)).toEqual(builtInKinds);
+});
+
+test("the table of a kind's fields is complete", () => {
+  const known = Object.keys(kindsSchema.shape.kinds.element.shape);
+  const told = [...files.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
+  expect(known.filter((name) => !told.includes(name))).toEqual([]);
 });
 
 test("the issuers file is one", () => {
   const path = join(folder, "issuers.yaml");
   writeFileSync(path, findBlock("yaml", "issuers:"));
-  const { issuers, certificates } = readIssuersFile(path);
+  const { tenantHeader, issuers, certificates } = readIssuersFile(path);
+  expect(tenantHeader).toBe("x-app-id");
   expect(issuers.map(({ issuer }) => issuer)).toEqual(["https://login.example.com"]);
   expect(certificates).toHaveLength(1);
 });
@@ -172,6 +195,16 @@ test("the keys file is one, once the secrets are in", () => {
   writeFileSync(path, findBlock("yaml", "keys:\n").replaceAll(/<base64.*>/g, secret));
   const { current, byVersion } = readKeysFile(path);
   expect([current.version, ...byVersion.keys()]).toEqual([2, 2, 1]);
+});
+
+test("its part about other systems' tokens is one, too", () => {
+  const secret = (bytes: number) => () => randomBytes(bytes).toString("base64");
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  writeFileSync(join(folder, "old-keys.json"), JSON.stringify({ keys: [publicKey.export({ format: "jwk" })] }));
+  const path = join(folder, "imported-keys.yaml");
+  const imported = findBlock("yaml", "imported:").replaceAll(/<base64.*>/g, secret(16));
+  writeFileSync(path, `keys: [{ version: 1, secret: ${secret(32)()} }]\n${imported}`);
+  expect(readKeysFile(path).imported.map(({ name }) => name)).toEqual(["old-keys", "old-jwts"]);
 });
 
 test("the table of variables is complete", () => {

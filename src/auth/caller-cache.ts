@@ -73,7 +73,7 @@ export function createCallerCache({ authenticate, headers, noteUse, clock }: Cal
       const caller = await authenticate(...request);
       const { token } = caller;
       const isOutdated = question.isOutdated || (token && question.changed.has(token.id));
-      if (token && !isOutdated && hasOneSecret(token)) keep(key, { caller, token, time });
+      if (token && !isOutdated && isSimple(token)) keep(key, { caller, token, time });
       return caller;
     } finally {
       questions.delete(question);
@@ -119,9 +119,12 @@ export function createCallerCache({ authenticate, headers, noteUse, clock }: Cal
   };
 }
 
-/** Else it is being rotated, and which secret was presented matters: it may end in a moment. */
-function hasOneSecret({ digests }: Token): boolean {
-  return digests.length === 1 && digests[0]?.until === undefined;
+/**
+ * Whether nothing but a change or its expiry ends the token's use. One that is being rotated has secrets that end one after the
+ * other, and one that must not go unused has uses that must be written before their answer.
+ */
+function isSimple({ digests, idleTimeout }: Token): boolean {
+  return digests.length === 1 && digests[0]?.until === undefined && idleTimeout === undefined;
 }
 
 /** Undefined if there are none, or one comes several times: then there is something to refuse. */

@@ -56,9 +56,10 @@ export function createIssuer(settings: IssuerSettings): Issuer {
   async function verify(jwt: string, now: number): Promise<Identity> {
     try {
       const { payload, protectedHeader } = await jwtVerify(jwt, findKey, { ...options, currentDate: new Date(now) });
+      const latest = now + settings.clockTolerance;
       checkType(protectedHeader);
-      checkIssueTime(payload, now + settings.clockTolerance);
-      return readIdentity(payload, settings.claims);
+      checkIssueTime(payload, latest);
+      return readIdentity(payload, settings.claims, latest);
     } catch (error) {
       throw error instanceof TokenError ? error : refuse(error);
     }

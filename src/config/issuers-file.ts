@@ -6,8 +6,10 @@ import { convertAll } from "./convert-all.ts";
 import { type CertificateEntry, type IssuerEntry, issuersSchema, jwksSchema } from "./issuers-schema.ts";
 import { readYaml } from "./read-yaml.ts";
 
-/** Who besides Latchkey itself can say who calls. */
+/** Who besides Latchkey itself can say who calls, and for which tenant. */
 export interface IssuersFile {
+  /** The header, in lower case, that names the tenant which a call is for. Undefined: none does. */
+  readonly tenantHeader: string | undefined;
   readonly issuers: readonly IssuerSettings[];
   readonly certificates: readonly CertificateRule[];
 }
@@ -18,9 +20,10 @@ export interface IssuersFile {
  * @throws ConfigError with every fault of the issuers file, or else with those of all key files.
  */
 export function readIssuersFile(path: string): IssuersFile {
-  const { issuers, certificates } = readYaml(path, issuersSchema);
+  const { tenant_header: tenantHeader, issuers, certificates } = readYaml(path, issuersSchema);
   const sources = convertAll(path, issuers, (entry) => toKeySource(entry, dirname(path)));
   return {
+    tenantHeader,
     issuers: issuers.map((entry, index) => toIssuerSettings(entry, sources[index] as KeySource)),
     certificates: certificates.map(toCertificateRule),
   };

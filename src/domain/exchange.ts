@@ -1,5 +1,6 @@
 import { fieldError, TokenError } from "../errors.ts";
 import type { Context, StopSignal } from "./context.ts";
+import { requireTenant } from "./entitlement.ts";
 import { capOf, completeDraft, type Draft, draftOf, refuseInsert } from "./issue.ts";
 import type { ExchangeRule, Kind } from "./kinds.ts";
 import { type Lifetime, lifetimeField, resolveExpireTime } from "./lifetime.ts";
@@ -12,7 +13,7 @@ import { noteSpentSecret } from "./reuse.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { tagOf } from "./secret.ts";
 import { isPurged, type SecretDigest, statusOf, type Token, used } from "./token.ts";
-import { settle, takeUse } from "./use.ts";
+import { mustWriteUse, settle, takeUse } from "./use.ts";
 
 /** Of N that exchange a token at the same moment, one wins each round. */
 const MAX_ROUNDS = 200;
@@ -64,6 +65,10 @@ export async function exchangeToken(
   const { token, secrets } = await carryOut(context, request, {
     check: async () => draftChild(await findExchange(context, presented, wish), wish, context.clock()),
     run: (attempt) => insertChild(context, presented, wish, attempt, signal),
+  }).catch(async (error: unknown) => {
+    // Only now is it certain that the secret was not spent by this very request.
+    if (error instanceof TokenError && error.reason === "SECRET_SPENT") await noteSpentSecret(context, presented.id);
+    throw error;
   });
   const [secret = "", parentSecret = ""] = secrets;
   return { token, secret, parentSecret };
@@ -103,10 +108,11 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   const digest = proveSecret(context, parent, presented);
   const isSpent = !digest && presented.wasMadeHere();
   if (!parent || isPurged(parent, context.clock())) throw tokenNotFound();
-  if (!digest) throw isSpent ? await refuseSpent(context, parent) : tokenNotFound();
+  if (!digest) throw isSpent ? secretSpent() : tokenNotFound();
   const parentKind = context.kinds.get(parent.kind);
   const { rule, kind } = chooseRule(context, parentKind, parent, wish.kind);
-  if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw await refuseSpent(context, parent);
+  if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw secretSpent();
+  requireTenant(kind, parent.tenant);
   requireUsable(parent, context.clock());
   if (!parent.active) throw new TokenError("TOKEN_NOT_ACTIVE", "the token is inactive");
   if (parent.clientId !== wish.clientId) {
@@ -119,8 +125,7 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   return { parent, digest, parentKind: parentKind as Kind, rule, kind };
 }
 
-async function refuseSpent(context: Context, parent: Token): Promise<TokenError> {
-  await noteSpentSecret(context, parent);
+function secretSpent(): TokenError {
   return new TokenError("SECRET_SPENT", "the secret was used up or replaced");
 }
 
@@ -152,7 +157,7 @@ function draftChild({ parent, rule, kind }: Exchange, wish: ExchangeWish, now: n
         : narrow("AUDIENCE_WIDENED", "audiences", wish.audiences, parent.audiences),
     claims: parent.claims,
     clientId: parent.clientId,
-    creator: `${parent.tenant}/${parent.subject}`,
+    creator: parent.creator,
     expireTime: boundToParent(parent, rule, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now)),
     active: true,
     usesLeft: kind.defaultUses,
@@ -192,7 +197,7 @@ function usesUp({ usesLeft = 1 }: Token, { consume }: ExchangeRule): boolean {
 function changeParent(context: Context, { parent, parentKind, rule, digest }: Exchange, attempt: Attempt) {
   const now = context.clock();
   const takesUse = rule.consume || parent.usesLeft !== undefined;
-  if (!takesUse && !rule.rotate && digest.pendingGrace === undefined) return { made: [] };
+  if (!takesUse && !rule.rotate && !mustWriteUse(parent, digest, now)) return { made: [] };
   const use = takesUse ? takeUse(context, { ...parent, usesLeft: parent.usesLeft ?? 1 }, now) : {};
   const next = used(parent, now, { ...use, digests: settle(parent, digest, now) });
   if (!rule.rotate || next.usesLeft === 0) return { next, made: [] };

@@ -7,6 +7,8 @@ import { isJwt } from "./jwt.ts";
 export interface ImportedSource {
   /** Unique in the keys file; records refer to it. */
   readonly name: string;
+  /** How long its digests are, whose hex digits its secrets are known by. Undefined: its secrets are JWTs, known by their `jti`. */
+  readonly digestBytes: number | undefined;
   /**
    * What a secret of this source is known by, which is what imported records are found and checked by. Undefined: the text is
    * none of this source. "SIGNATURE": a JWT of this source whose signature is wrong.
@@ -42,6 +44,7 @@ export function createDigestSource({ name, algorithm, secret }: DigestSettings):
   const digest = digestOf(algorithm, secret);
   return {
     name,
+    digestBytes: digest(Buffer.alloc(0)).length,
     async recognize(text) {
       const bytes = Buffer.from(text);
       return bytes.length > MAX_SECRET ? undefined : { material: Buffer.from(digest(bytes)).toString("hex") };
@@ -88,6 +91,7 @@ export interface VerificationKey {
 export function createJwtSource({ name, issuer, algorithm, keys }: JwtSettings): ImportedSource {
   return {
     name,
+    digestBytes: undefined,
     async recognize(text) {
       const claimed = readClaimed(text);
       if (!claimed || (issuer !== undefined && claimed.iss !== issuer)) return undefined;

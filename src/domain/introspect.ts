@@ -98,7 +98,7 @@ async function answer(
 }
 
 async function refuseSpent(context: Context, token: Token, { peek }: Question): Promise<Verdict> {
-  if (!peek) await noteSpentSecret(context, token);
+  if (!peek) await noteSpentSecret(context, token.id);
   return { active: false, reason: "SPENT" };
 }
 

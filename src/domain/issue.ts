@@ -3,13 +3,20 @@ import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, nameOf, reaches, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
-import { boundExpireTime, requireAdministrator, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
+import {
+  boundExpireTime,
+  requireAdministrator,
+  requireAudiences,
+  requireKind,
+  requireScopes,
+  requireTenant,
+} from "./entitlement.ts";
 import { findLiveToken } from "./existing.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { labelTaken, tokenNotFound } from "./refusals.ts";
-import { type Attempt, carryOut, type Effect, mintFor } from "./request-id.ts";
+import { type Attempt, actorOf, carryOut, type Effect, mintFor } from "./request-id.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { makeId } from "./secret.ts";
 import { endOf, type Owner, type Token } from "./token.ts";
@@ -47,10 +54,11 @@ export type Draft = Omit<Token, "id" | "hint" | "digests">;
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
   const kind = requireKind(context.kinds, caller, wish.kind, context.clock());
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
+  requireTenant(kind, owner.tenant);
   const { requestId, ...content } = wish;
   const request = {
     id: requestId,
-    actor: ["Create", caller.credential, caller.tenant, caller.subject],
+    actor: actorOf("Create", caller),
     actorTag: context.store.shardTag(caller),
     tokenTag: context.store.shardTag(owner),
     content,
@@ -93,7 +101,7 @@ function draftToken(context: Context, caller: Caller, kind: Kind, owner: Owner, 
     creator: nameOf(caller),
     expireTime,
     active: !wish.inactive,
-    usesLeft: resolveUses(kind, wish.maxUses),
+    usesLeft: resolveUses(kind, "max_uses", wish.maxUses),
   });
 }
 
@@ -171,10 +179,15 @@ export function refuseInsert(
   }
 }
 
-function resolveUses(kind: Kind, maxUses: number | undefined): number | undefined {
-  if (maxUses === undefined) return kind.defaultUses;
-  if (kind.maxUses !== undefined && maxUses > kind.maxUses) {
-    throw fieldError("USES_INVALID", "max_uses", `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
+/**
+ * How many uses a new token has, of which `uses` are asked for.
+ *
+ * @throws USES_INVALID, about `field`
+ */
+export function resolveUses(kind: Kind, field: string, uses: number | undefined): number | undefined {
+  if (uses === undefined) return kind.defaultUses;
+  if (kind.maxUses !== undefined && uses > kind.maxUses) {
+    throw fieldError("USES_INVALID", field, `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
   }
-  return maxUses;
+  return uses;
 }

@@ -22,6 +22,8 @@ export interface DerivedKey {
   readonly proof: KeyObject;
   /** Makes the secrets of requests that can be repeated. */
   readonly request: KeyObject;
+  /** Makes the names by which imported tokens are found. */
+  readonly alias: KeyObject;
   /** Sign JWTs. */
   readonly signing: Readonly<Record<JwtAlgorithm, SigningKey>>;
   /** Tells keys apart without telling anything of them. */
@@ -75,6 +77,7 @@ function deriveKey({ version, secret }: ServiceKey): DerivedKey {
     pageToken: createSecretKey(derive("page-token")),
     proof: createSecretKey(derive("proof")),
     request: createSecretKey(derive("request")),
+    alias: createSecretKey(derive("alias")),
     signing: deriveSigningKeys(derive),
     fingerprint: createHash("sha256").update(derive("fingerprint")).digest("base64url"),
   };

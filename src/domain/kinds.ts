@@ -1,4 +1,5 @@
 import type { Credential } from "./caller.ts";
+import type { Span } from "./span.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -14,11 +15,11 @@ export interface Kind {
   /** How its JWTs are made. Does not matter for opaque tokens. */
   readonly jwt: JwtPolicy;
   /** The life of a token for which none is asked. Undefined: permanent. */
-  readonly defaultLifetime: number | undefined;
+  readonly defaultLifetime: Span | undefined;
   /** The longest life that can be asked for. Undefined: any. */
-  readonly maxLifetime: number | undefined;
+  readonly maxLifetime: Span | undefined;
   /** The only lives that can be asked for, if any are named. Undefined: any up to `maxLifetime`. */
-  readonly allowedLifetimes: readonly number[] | undefined;
+  readonly allowedLifetimes: readonly Span[] | undefined;
   /** How long a token may go unused before it expires. Undefined: for ever. */
   readonly idleTimeout: number | undefined;
   /** Whether a token without expiry can be asked for. */
@@ -37,6 +38,8 @@ export interface Kind {
   readonly exchangesTo: readonly ExchangeRule[];
   /** A scheme of the `authorization` header that stands for this kind, for example `OrgUserApiToken`. */
   readonly scheme: string | undefined;
+  /** In which tenants there are such tokens. Undefined: in all. */
+  readonly tenants: readonly string[] | undefined;
   /** With which credentials a caller may create it for itself. Administrators and the root always may. */
   readonly creators: readonly Credential[];
   /** How long ago the login of a caller may be that creates one for itself. Undefined: that does not matter. */
@@ -91,6 +94,7 @@ export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
   reuse: false,
   exchangesTo: [],
   scheme: undefined,
+  tenants: undefined,
   creators: [],
   freshLogin: undefined,
   retention: DAY,

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 import { TokenError } from "../errors.ts";
 import type { Mark } from "../store/token-store.ts";
 import { derivedBase62, type RandomText, randomBase62 } from "./base62.ts";
+import { type Caller, nameOf } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { KeyRing } from "./keys.ts";
 import { mintSecret, type Recipe } from "./mint.ts";
@@ -28,6 +29,11 @@ export interface Request {
   readonly tokenTag: string;
   /** All that is asked for, as JSON can hold it. */
   readonly content: unknown;
+}
+
+/** A caller as the actor of a request to this method: whoever acts in another tenant is not the one of that name there. */
+export function actorOf(method: string, caller: Caller): readonly string[] {
+  return [method, caller.credential, caller.tenant, nameOf(caller)];
 }
 
 /** One go at a request. */
@@ -62,16 +68,20 @@ export interface Steps {
  */
 export async function carryOut(context: Context, request: Request, steps: Steps): Promise<Effect> {
   if (request.id === "") return firstAndOnly(context, steps);
-  const name = nameOf(request);
-  const known = await context.store.findClaim(request.actorTag, name);
-  if (known === undefined) await steps.check();
-  const claim = readClaim(context, request, known ?? (await makeClaim(context, request, name)));
-  const attempt = attemptOf(context, name, claim);
-  const effect = (await findEffect(context, request, attempt, claim)) ?? (await steps.run(attempt));
-  if (effect !== "repeated") return effect;
-  const earlier = await findEffect(context, request, attempt, claim);
-  if (!earlier) throw tokenNotFound();
-  return earlier;
+  const earlier = await findAttempt(context, request);
+  if (earlier?.effect) return earlier.effect;
+  try {
+    if (!earlier) await steps.check();
+    const attempt = earlier?.attempt ?? (await makeAttempt(context, request));
+    const effect = await steps.run(attempt);
+    if (effect !== "repeated") return effect;
+    throw tokenNotFound();
+  } catch (error) {
+    // What stands in the way may be the effect that another attempt has had meanwhile, and then it is ours, too.
+    const other = await findAttempt(context, request);
+    if (other?.effect) return other.effect;
+    throw error;
+  }
 }
 
 /** Makes the secret of a recipe, which has this place among those that the mark will hold. */
@@ -93,18 +103,36 @@ interface ClaimValue {
   readonly time: number;
 }
 
-function nameOf({ id, actor }: Request): string {
+function claimName({ id, actor }: Request): string {
   return hash(JSON.stringify([id.toLowerCase(), ...actor]));
 }
 
-/** Answers the claim that counts: another attempt may have been faster. */
-async function makeClaim(context: Context, request: Request, name: string): Promise<string> {
+/** An earlier attempt at the request, and the effect that it had, if any. */
+async function findAttempt(
+  context: Context,
+  request: Request,
+): Promise<{ attempt: Attempt; effect: Effect | undefined } | undefined> {
+  const text = await context.store.findClaim(request.actorTag, claimName(request));
+  if (text === undefined) return undefined;
+  const claim = readClaim(context, request, text);
+  const attempt = attemptOf(context, request, claim);
+  return { attempt, effect: await findEffect(context, request, attempt, claim) };
+}
+
+/** Makes the claim. Where another attempt was faster, its claim counts. */
+async function makeAttempt(context: Context, request: Request): Promise<Attempt> {
   const { current } = context.keys;
   const time = context.clock();
   const salt = randomBytes(32).toString("base64url");
   const fingerprint = fingerprintOf(context.keys, request, salt);
   const value: ClaimValue = { fingerprint, salt, keyVersion: current.version, time };
-  return context.store.claim({ tag: request.actorTag, name, value: JSON.stringify(value), until: time + LASTS });
+  const kept = await context.store.claim({
+    tag: request.actorTag,
+    name: claimName(request),
+    value: JSON.stringify(value),
+    until: time + LASTS,
+  });
+  return attemptOf(context, request, readClaim(context, request, kept));
 }
 
 function readClaim(context: Context, request: Request, text: string): ClaimValue {
@@ -115,7 +143,8 @@ function readClaim(context: Context, request: Request, text: string): ClaimValue
   return claim;
 }
 
-function attemptOf(context: Context, name: string, claim: ClaimValue): Attempt {
+function attemptOf(context: Context, request: Request, claim: ClaimValue): Attempt {
+  const name = claimName(request);
   const keys = keysAt(context.keys, claim.keyVersion);
   const salt = Buffer.from(claim.salt, "base64url");
   return {

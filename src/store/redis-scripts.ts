@@ -62,8 +62,9 @@ return 1
 
 // Being a script that may write, it is refused where writes are: on a replica.
 const CLAIM = `#!lua flags=allow-oom
+${COMMON}
 redis.call('HSETNX', KEYS[1], 'shard_key', ARGV[1])
-return redis.call('HGET', KEYS[1], 'shard_key')
+return {redis.call('HGET', KEYS[1], 'shard_key'), read_clock()}
 `;
 
 export type Value = string | number | Buffer;
@@ -81,8 +82,8 @@ interface Scripts {
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
   adoptKeys(key: string, ...fingerprints: string[]): Promise<number>;
-  /** Answers the shard key of the data: the given one if it had none. */
-  claimData(key: string, shardKey: string): Promise<string>;
+  /** Answers the shard key of the data, the given one if it had none; and the server's time in milliseconds. */
+  claimData(key: string, shardKey: string): Promise<[shardKey: string, now: number]>;
 }
 
 /** A client that knows the scripts. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
+import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
@@ -63,6 +64,7 @@ export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<T
 
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #reader: RedisConnection;
   readonly #finder: RecordFinder;
   readonly #writer: RedisConnection;
@@ -77,6 +79,7 @@ class RedisStore implements TokenStore {
     this.#reader = reader;
     this.#finder = new RecordFinder(reader);
     this.#writer = writer;
+    this.clock = writer.clock.now;
     this.#subscriber = subscription.connection;
     this.#feed = subscription.feed;
     this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));
@@ -115,12 +118,15 @@ class RedisStore implements TokenStore {
 
   async addAlias(alias: string, id: string, purgeTime: number | undefined) {
     const key = aliasKey(alias);
-    const known = await this.#writer.use((client) =>
-      purgeTime === undefined
+    await this.#writer.use(async (client) => {
+      const until = purgeTime === undefined ? undefined : timeText(purgeTime);
+      const known = await (until === undefined
         ? client.set(key, id, "NX", "GET")
-        : client.set(key, id, "PXAT", timeText(purgeTime), "NX", "GET"),
-    );
-    if (known !== null && known !== id) throw aliasTaken();
+        : client.set(key, id, "PXAT", until, "NX", "GET"));
+      if (known === null) return;
+      if (known !== id) throw aliasTaken();
+      await (until === undefined ? client.persist(key) : client.pexpireat(key, until, "GT"));
+    });
   }
 
   findAliases(aliases: readonly string[]) {

@@ -5,9 +5,6 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: DatabaseSync) {
   return {
-    begin: database.prepare("BEGIN IMMEDIATE"),
-    commit: database.prepare("COMMIT"),
-    rollback: database.prepare("ROLLBACK"),
     savepoint: database.prepare("SAVEPOINT change"),
     undo: database.prepare("ROLLBACK TO change"),
     find: database.prepare("SELECT record FROM tokens WHERE id = :id AND purge_time > :now"),
@@ -44,7 +41,7 @@ export function prepareStatements(database: DatabaseSync) {
     addClaim: database.prepare("INSERT OR REPLACE INTO claims VALUES (:tag, :name, :value, :until)"),
     purgeClaims: database.prepare(`
       DELETE FROM claims WHERE rowid IN (SELECT rowid FROM claims WHERE until <= :now ORDER BY until LIMIT :most)`),
-    findAlias: database.prepare("SELECT id FROM aliases WHERE alias = :alias AND purge_time > :now"),
+    findAlias: database.prepare("SELECT id, purge_time FROM aliases WHERE alias = :alias AND purge_time > :now"),
     addAlias: database.prepare("INSERT OR REPLACE INTO aliases VALUES (:alias, :id, :purgeTime)"),
     purgeAliases: database.prepare(`
       DELETE FROM aliases

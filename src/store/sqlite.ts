@@ -8,6 +8,7 @@ import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
 import { shardTagger, tagIn } from "./shard.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
+import { SqliteWriter } from "./sqlite-writer.ts";
 import {
   type Change,
   type Claim,
@@ -42,15 +43,17 @@ export async function openSqliteStore({ path, clock = systemClock }: SqliteStore
 
 class SqliteStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  readonly #clock: Clock;
+  readonly #writer: SqliteWriter;
   readonly #feed = new ChangeFeed();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
-    this.#clock = clock;
+    this.clock = clock;
     this.#statements = prepareStatements(database);
+    this.#writer = new SqliteWriter(database);
     this.shardTag = shardTagger(readShardKey(database));
   }
 
@@ -110,10 +113,11 @@ class SqliteStore implements TokenStore {
   }
 
   async addAlias(alias: string, id: string, purgeTime = NEVER) {
-    this.#write((now) => {
+    await this.#write((now) => {
       const known = this.#statements.findAlias.get({ alias, now });
       if (known && known.id !== id) throw aliasTaken();
-      if (!known) this.#statements.addAlias.run({ alias, id, purgeTime });
+      const until = Math.max(purgeTime, Number(known?.purge_time ?? 0));
+      if (known?.purge_time !== until) this.#statements.addAlias.run({ alias, id, purgeTime: until });
     });
   }
 
@@ -141,20 +145,19 @@ class SqliteStore implements TokenStore {
   }
 
   async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    // Nothing comes between the steps: they run without a pause, and no other process has the file.
-    const doomed = this.#read((now) => {
-      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
-      return this.#withDescendants(
-        picked.map((token) => token.id),
-        now,
-      );
-    });
     let count = 0;
-    for (let start = 0; start < doomed.length; start += REMOVE_BATCH) {
-      const batch = doomed.slice(start, start + REMOVE_BATCH);
-      count += this.#write((_, changes) => this.#delete(batch, changes));
+    for (;;) {
+      const removed = await this.#write((now, changes) => {
+        const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
+        const doomed = this.#withDescendants(
+          picked.map((token) => token.id),
+          now,
+        );
+        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
+      });
+      count += removed;
+      if (removed < REMOVE_BATCH) return count;
     }
-    return count;
   }
 
   subscribe(listener: (change: Change) => void) {
@@ -176,27 +179,22 @@ class SqliteStore implements TokenStore {
 
   async close() {
     this.#feed.close();
+    this.#writer.flush();
     translateErrors(() => this.#database.close());
   }
 
   #read<T>(run: (now: number) => T): T {
-    return translateErrors(() => run(this.#clock()));
+    return translateErrors(() => run(this.clock()));
   }
 
-  /** Runs one transaction, and tells the listeners of its changes once they are on the disk. */
-  #write<T>(run: (now: number, changes: Change[]) => T): T {
+  /** Runs one write, and tells the listeners of its changes once they are on the disk. */
+  async #write<T>(run: (now: number, changes: Change[]) => T): Promise<T> {
     const changes: Change[] = [];
-    const result = translateErrors(() => {
-      try {
-        this.#statements.begin.run();
-        const result = run(this.#clock(), changes);
-        this.#statements.commit.run();
-        return result;
-      } catch (error) {
-        if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
-        throw error;
-      }
-    });
+    const result = await this.#writer
+      .write(() => run(this.clock(), changes))
+      .catch((error) => {
+        throw translate(error);
+      });
     for (const change of changes) this.#feed.publish(change);
     return result;
   }
@@ -306,8 +304,12 @@ function translateErrors<T>(run: () => T, path?: string): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof TokenError) throw error;
-    const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
-    throw new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
+    throw translate(error, path);
   }
+}
+
+function translate(error: unknown, path?: string): TokenError {
+  if (error instanceof TokenError) return error;
+  const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  return new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
 }

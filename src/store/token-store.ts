@@ -1,3 +1,4 @@
+import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 
 /**
@@ -11,6 +12,12 @@ import type { Owner, Token } from "../domain/token.ts";
  * - A record past its `purgeTime` is dropped by the store's own clock; a dead record is not found, listed or counted.
  */
 export interface TokenStore {
+  /**
+   * The clock by which the store drops the dead and lets go of labels and places: one for all instances on its data, to within the
+   * time of a round trip. Whoever gives a token its times or judges it has to go by it.
+   */
+  readonly clock: Clock;
+
   /**
    * The first three characters of the ids of an owner's tokens (base62). Equal for equal owners as long as the store
    * lives, so that all that belongs to one owner can lie together.
@@ -71,7 +78,7 @@ export interface TokenStore {
 
   /**
    * Lets a token be found by another name than its id, until its record is dropped by `purgeTime` (undefined: for ever).
-   * A name that leads to the same token already stays as it is.
+   * A name that leads to the same token already stays until the later of both times.
    *
    * @throws CONFLICT if the name leads to another token.
    */

@@ -16,6 +16,7 @@ export interface RouteOptions {
   readonly readiness: Readiness;
   readonly publicKeys: () => object;
   readonly corsOrigins: readonly string[];
+  readonly corsHeaders: readonly string[];
   readonly limits: Limits;
   readonly endings: Endings;
   readonly log: Logger;
@@ -24,7 +25,7 @@ export interface RouteOptions {
 /** The one way that all requests take, whatever their HTTP version and protocol. */
 export function createRoute(options: RouteOptions): Route {
   const { methods, limits, endings, log } = options;
-  const cors = createCors(options.corsOrigins);
+  const cors = createCors(options.corsOrigins, options.corsHeaders);
   const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
 
   const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {

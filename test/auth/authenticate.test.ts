@@ -3,8 +3,11 @@ import { describe, expect, test, vi } from "vitest";
 import { type AuthenticatorOptions, createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
 import { createIssuer } from "../../src/auth/issuers.ts";
 import { kindDefaults, kindTable } from "../../src/domain/kinds.ts";
+import { findBySecret } from "../../src/domain/lookup.ts";
 import type { SecretDigest, Token } from "../../src/domain/token.ts";
+import { useToken } from "../../src/domain/use.ts";
 import { TokenError } from "../../src/errors.ts";
+import { kindOf, MINUTE, openWorld } from "../domain/world.ts";
 import { answerOf, bearer, expectInvalid, failureOf, metadataOf, NOW, peer, tokenOf } from "./fixtures.ts";
 import { createEd25519, keySetOf, settingsOf, signJwt } from "./jwt-fixtures.ts";
 
@@ -84,6 +87,28 @@ describe("a Latchkey token", () => {
     expect(noteUse.mock.calls).toEqual([[tokens.good, digest]]);
     await expectInvalid(authenticatorOf(tokens, { noteUse }), bearer("once"));
     expect(noteUse).toHaveBeenCalledTimes(1);
+  });
+
+  test("that must not go unused goes on with each call", async () => {
+    const world = await openWorld(kindOf({ idleTimeout: 30 * MINUTE }));
+    const { context } = world;
+    const { token, secret } = await world.issue({ kind: "test", scopes: ["latchkey:self"] });
+    const calling = authenticatorOf(
+      {},
+      {
+        verifySecret: (text) => findBySecret(context, text),
+        noteUse: (used, by) => useToken(context, used, by),
+        clock: context.clock,
+      },
+    );
+    for (let round = 0; round < 3; round++) {
+      world.pass(20 * MINUTE);
+      expect(await calling(bearer(secret), peer)).toMatchObject({ subject: "ada" });
+      await context.lastUse.flush();
+      expect((await context.store.find(token.id))?.lastUsedTime).toBe(context.clock());
+    }
+    world.pass(30 * MINUTE);
+    await expectInvalid(calling, bearer(secret));
   });
 
   test("that others change at this moment is looked up anew, until the use is noted", async () => {

@@ -142,6 +142,13 @@ describe("nothing is remembered", () => {
     }
   });
 
+  test("while the token must not go unused, for its uses are written before their answer", async () => {
+    const world = open(async () => callerWith(tokenOf({ digests, idleTimeout: 600_000 })));
+    await world.call();
+    await world.call();
+    expect(world.asked).toBe(2);
+  });
+
   test("without the header, or with two", async () => {
     const world = open();
     for (const headers of [

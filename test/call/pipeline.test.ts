@@ -108,7 +108,7 @@ describe("the order of a call", () => {
       request(method.create, { kind: "personal" }),
       request(method.list, {}),
       request(method.get, { token: id }),
-      request(method.update, { id: token.id, updateMask: { paths: ["label"] } }),
+      request(method.update, { token: { case: "id", value: token.id }, updateMask: { paths: ["label"] } }),
       request(method.setActive, { token: id, active: true }),
       request(method.introspect, { secret }),
       request(method.batchIntrospect, { requests: [{ secret }] }),

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { findDigest, makeDigest } from "../../src/domain/digest.ts";
+import { findDigest, makeDigest, requireKeys } from "../../src/domain/digest.ts";
 import type { SecretDigest } from "../../src/domain/token.ts";
-import { keyRing, MINUTE, NOW, tokenOf } from "./world.ts";
+import { keyRing, MINUTE, NOW, refusal, thrownBy, tokenOf } from "./world.ts";
 
 const keys = keyRing(1);
 const evidence = { source: "", material: "the secret" };
@@ -68,5 +68,23 @@ describe("what is kept of a secret", () => {
     ["a digest that was cut", tokenOf({ digests: [{ ...digest, digest: digest.digest.slice(0, 31) }] })],
   ])("is never found in %s", (_, token) => {
     expect(findDigest(keys, token, evidence, NOW)).toBeUndefined();
+  });
+});
+
+describe("an instance knows that it lacks a key", () => {
+  const made = (...versions: [number, ...number[]]) =>
+    tokenOf({ digests: versions.map((version) => makeDigest(keyRing(version), evidence)) });
+
+  test("when any secret of a token was made with a newer one than it has", () => {
+    for (const token of [made(2), made(1, 2), made(2, 1)]) {
+      expect(thrownBy(() => requireKeys(keys, token))).toMatchObject({
+        ...refusal("KEY_MISSING", "this instance lacks a service key that others have"),
+        retryDelay: 1000,
+      });
+    }
+  });
+
+  test("and not when it was made with one that was taken away, or is not there", () => {
+    for (const token of [made(1), made(2), made(3), undefined]) requireKeys(keyRing(1, 3), token);
   });
 });

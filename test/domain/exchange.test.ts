@@ -59,7 +59,7 @@ describe("an exchange", () => {
       scopes: ["a", "b"],
       claims: { plan: "gold" },
       clientId: "cli",
-      creator: "acme/ada",
+      creator: "root",
       createTime: NOW,
       expireTime: NOW + HOUR,
       active: true,

@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { findFreePort } from "../support/free-port.ts";
 import { type ServiceProcess, spawnNpmStart, spawnService, untilServing } from "../support/process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
@@ -18,14 +17,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "latchkey-restart-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function settings(store = `sqlite:${join(folder, "latchkey.db")}`) {
   return {

@@ -121,7 +121,7 @@ export function describeNames(open: () => TokenStore): void {
 
     it("ends at its time", async () => {
       const owner = newOwner();
-      const mark = newMark({ until: Date.now() + 150 });
+      const mark = newMark({ until: Date.now() + 300 });
       const insertOne = () => store.insert(newToken(store, owner), { mark });
       expect([await insertOne(), await insertOne()]).toEqual(["inserted", "repeated"]);
       await vi.waitFor(async () => expect(await insertOne()).toBe("inserted"), 3000);
@@ -158,7 +158,7 @@ export function describeNames(open: () => TokenStore): void {
 
     it("ends at the time that came with it, not with later ones", async () => {
       const [owner, name] = [newOwner(), newName()];
-      expect(await claim(owner, { name, value: "first", until: Date.now() + 150 })).toBe("first");
+      expect(await claim(owner, { name, value: "first", until: Date.now() + 300 })).toBe("first");
       expect(await claim(owner, { name, value: "second" })).toBe("first");
       const find = () => store.findClaim(store.shardTag(owner), name);
       await vi.waitFor(async () => expect(await find()).toBeUndefined(), 3000);
@@ -213,14 +213,21 @@ export function describeNames(open: () => TokenStore): void {
       expect(await store.findAliases([])).toEqual([]);
     });
 
-    it("stays as it is when it is added again", async () => {
+    it("that is added again lasts until the later of both times", async () => {
       const { id } = newToken(store, newOwner());
-      const [brief, lasting] = [newName(), newName()];
-      await store.addAlias(lasting, id, undefined);
-      await store.addAlias(lasting, id, Date.now() + 100);
+      const [never, nevermore, later, before, brief] = [newName(), newName(), newName(), newName(), newName()];
+      await store.addAlias(never, id, undefined);
+      await store.addAlias(never, id, Date.now() + 100);
+      await store.addAlias(nevermore, id, Date.now() + 150);
+      await store.addAlias(nevermore, id, undefined);
+      await store.addAlias(later, id, Date.now() + 150);
+      await store.addAlias(later, id, Date.now() + HOUR);
+      await store.addAlias(before, id, Date.now() + HOUR);
+      await store.addAlias(before, id, Date.now() + 100);
+      await store.addAlias(brief, id, Date.now() + 100);
       await store.addAlias(brief, id, Date.now() + 150);
-      await store.addAlias(brief, id, undefined);
-      await vi.waitFor(async () => expect(await store.findAliases([brief, lasting])).toEqual([undefined, id]), 3000);
+      const found = () => store.findAliases([brief, never, nevermore, later, before]);
+      await vi.waitFor(async () => expect(await found()).toEqual([undefined, id, id, id, id]), 3000);
     });
 
     it("that leads to another token is a conflict", async () => {
@@ -247,7 +254,7 @@ export function describeNames(open: () => TokenStore): void {
     it("is free for another token after its time", async () => {
       const [one, two] = [newToken(store, newOwner()), newToken(store, newOwner())];
       const alias = newName();
-      await store.addAlias(alias, one.id, Date.now() + 150);
+      await store.addAlias(alias, one.id, Date.now() + 300);
       expect(await store.findAliases([alias])).toEqual([one.id]);
       await vi.waitFor(() => store.addAlias(alias, two.id, undefined), 3000);
       expect(await store.findAliases([alias])).toEqual([two.id]);

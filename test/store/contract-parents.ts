@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { changed, type Owner, type Token, used } from "../../src/domain/token.ts";
+import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
 
 /** Holds a store to what `TokenStore` promises of a parent that changes with its child, and of tokens whose end moves. */
 export function describeParents(open: () => TokenStore): void {
@@ -195,7 +195,7 @@ export function describeParents(open: () => TokenStore): void {
     /** A child that ends in a moment unless it is used. */
     const insertIdle = async () => {
       const parent = await insert(newOwner());
-      const times = { createTime: Date.now(), idleTimeout: 150, purgeTime: Date.now() + 200 };
+      const times = { createTime: Date.now(), idleTimeout: 400, purgeTime: Date.now() + 500 };
       const held = { kind: "session", label: "x", holdsLabel: true, holdsPlace: true };
       const idle = await insert(parent, { ...times, ...held, parentId: parent.id });
       return { parent, idle, held };
@@ -208,7 +208,7 @@ export function describeParents(open: () => TokenStore): void {
       const { parent, idle, held } = await insertIdle();
       let latest = idle;
       for (let use = 1; use <= 30; use++) {
-        const next = used(latest, latest.createTime + use * HOUR);
+        const next = usedAt(latest, latest.createTime + use * HOUR);
         expect(await store.replace(latest, next)).toBe("replaced");
         latest = next;
       }
@@ -231,7 +231,7 @@ export function describeParents(open: () => TokenStore): void {
 
     it("is gone early when its end comes nearer again", async () => {
       const { parent, idle, held } = await insertIdle();
-      const longer = used(idle, idle.createTime + HOUR);
+      const longer = usedAt(idle, idle.createTime + HOUR);
       await store.replace(idle, longer);
       const shorter = changed(longer, { usesLeft: 0, purgeTime: Date.now() + 100 });
       expect(await store.replace(longer, shorter)).toBe("replaced");

@@ -98,7 +98,7 @@ class Model {
     this.made.push(token);
     const previous = made && this.versionOf(made, step.stale);
     const parent = previous && step.parentChange && { previous, next: changed(previous, step.parentChange) };
-    return [token, { cap: step.cap, parent: parent || undefined, mark: markOf(step.mark, token.id) }];
+    return [token, { cap: step.cap, parent: parent || undefined, mark: markOf(step.mark, token) }];
   }
 
   /** What a caller takes for the token: what it is, or was at first. */
@@ -185,7 +185,7 @@ async function runStep(store: TokenStore, model: Model, step: Step): Promise<voi
   }
   if (step.type === "claim") {
     const owner = model.owners[step.owner] as Owner;
-    const claim = { tag: store.shardTag(owner), name: step.name, value: step.value, until: 4e12 };
+    const claim = { tag: store.shardTag(owner), name: nameFor(owner, step.name), value: step.value, until: 4e12 };
     expect(await store.findClaim(claim.tag, claim.name)).toBe(model.findClaim(owner, claim.name));
     expect(await store.claim(claim)).toBe(model.claim(owner, claim));
     return;
@@ -206,12 +206,17 @@ async function runStep(store: TokenStore, model: Model, step: Step): Promise<voi
   }
   const previous = model.versionOf(made, step.stale);
   const next = changed(previous, step.fields);
-  const mark = markOf(step.mark, made.id);
+  const mark = markOf(step.mark, made);
   expect(await store.replace(previous, next, mark)).toBe(model.replace(previous, next, mark));
 }
 
-function markOf(name: string | null, value: string): Mark | undefined {
-  return name === null ? undefined : { name, value, until: 4e12 };
+function markOf(name: string | null, token: Token): Mark | undefined {
+  return name === null ? undefined : { name: nameFor(token, name), value: token.id, until: 4e12 };
+}
+
+/** A name that no other run has: shards are shared. */
+function nameFor({ tenant }: Owner, name: string): string {
+  return `${tenant} ${name}`;
 }
 
 async function comparePages(store: TokenStore, model: Model, tenant: string): Promise<void> {

@@ -1,8 +1,8 @@
-import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { changed } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
+import { startProxy } from "../support/proxy.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
 import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
@@ -180,6 +180,7 @@ describe("a Redis that fails", () => {
   it("never runs a write twice when its answer is lost", async () => {
     const { server, store: direct } = await prepare();
     const proxy = await startProxy(server.port);
+    cleanup.push(async () => proxy.close());
     const store = await open(`redis://127.0.0.1:${proxy.port}`);
     const token = newToken(store, newOwner());
     proxy.swallowAnswers();
@@ -243,31 +244,3 @@ describe("signing in to Redis", () => {
     });
   });
 });
-
-/** A TCP proxy in front of a port that can drop what comes back. */
-async function startProxy(target: number) {
-  const sockets = new Set<Socket>();
-  let passes = true;
-  const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
-    client.pipe(upstream);
-    upstream.on("data", (data) => passes && client.write(data)).on("end", () => client.end());
-    client.on("close", () => upstream.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanup.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address ? address.port : 0,
-    swallowAnswers: () => {
-      passes = false;
-    },
-    passAnswers: () => {
-      passes = true;
-    },
-  };
-}

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { changed, type Token, used } from "../../src/domain/token.ts";
+import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { describeTokenStore } from "./contract.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -178,7 +178,7 @@ describe("the keys in Redis", () => {
     const held = { label: "x", holdsLabel: true, holdsPlace: true, parentId: parent.id };
     let token = await insertToken(store, parent, { ...times, ...held });
     for (let hours = 1; hours <= 20; hours++) {
-      const next = used(token, times.createTime + hours * HOUR);
+      const next = usedAt(token, times.createTime + hours * HOUR);
       expect(await store.replace(token, next)).toBe("replaced");
       token = next;
     }

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { findFreePort } from "./free-port.ts";
 
 export interface RedisServerOptions {
   /** Of the default user. */
@@ -133,16 +133,6 @@ async function waitForAnswer(ask: () => Promise<unknown>, wanted: RegExp): Promi
     if (Date.now() > deadline) throw new Error("redis-server did not start", { cause: answer });
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 /** An authority, and a certificate for the server that also serves as a client's. */
