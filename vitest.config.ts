@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: "test/support/system-tools.ts",
     // Much of the work is done by the processes that the tests start and wait for.
     maxWorkers: "100%",

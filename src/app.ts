@@ -3,13 +3,13 @@ import { createAuthenticator } from "./auth/authenticate.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
-import { ConfigError } from "./config/config-error.ts";
-import { openKeysFile, removeKeysFile } from "./config/keys-file.ts";
+import { openKeysFile } from "./config/keys-file.ts";
+import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
-import { systemClock } from "./domain/clock.ts";
+import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Context } from "./domain/context.ts";
-import { fingerprintsOf, type KeyRing } from "./domain/keys.ts";
+import { type KeyRing, publicKeysOf } from "./domain/keys.ts";
 import { createLastUse } from "./domain/last-use.ts";
 import { findBySecret } from "./domain/lookup.ts";
 import { useToken } from "./domain/use.ts";
@@ -23,48 +23,70 @@ export interface App {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly rootToken: RootToken;
+  /** Reads the keys file again, as `LiveKeys` says. Never rejects. */
+  reload(): Promise<void>;
   /** Stops taking calls, lets those under way finish, and frees everything. */
   close(): Promise<void>;
 }
+
+/** What a service takes from the machine that it runs on. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly openStore: typeof openStore;
+}
+
+const machine: Surroundings = { clock: systemClock, openStore };
 
 /**
  * Wires a service together and starts it. Where a step fails, those before it are undone.
  *
  * @throws ConfigError, or TokenError if the store can't be used
  */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  { clock: machineClock, openStore }: Surroundings = machine,
+): Promise<App> {
   await using opened = new AsyncDisposableStack();
-  const { keys, isNew } = openKeys(config, log);
+  const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { clock: machineClock, tls: config.store.tls });
   opened.defer(() => store.close());
-  await requireSameKeys(store, keys, isNew, config.keysPath);
+  const { clock } = store;
+  await requireSameKeys(store, config.keysPath, first, isNew);
 
-  const lastUse = createLastUse(store, systemClock);
+  const keys = createLiveKeys(store, config.keysPath, first, log);
+  const lastUse = createLastUse(store, clock);
   opened.defer(() => lastUse.close());
   const context: Context = {
     store,
     kinds: config.kinds,
-    keys,
-    clock: systemClock,
+    get keys() {
+      return keys.ring;
+    },
+    clock,
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
   };
+  const { issuers = [], certificates = [], tenantHeader } = config.issuers ?? {};
   const authenticate = createAuthenticator({
     rootDigest: rootToken.digest,
     verifySecret: (secret) => findBySecret(context, secret),
     noteUse: (token, digest) => useToken(context, token, digest),
-    issuers: (config.issuers?.issuers ?? []).map(createIssuer),
-    certificates: createCertificateMapping(config.issuers?.certificates ?? []),
+    issuers: issuers.map(createIssuer),
+    certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
-    clock: systemClock,
+    tenantHeader,
+    clock,
   });
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
+    corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
     call: createCall({ authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
+    publicKeys: () => publicKeysOf(keys.ring),
     drainDelay: config.drainDelay,
     log,
   });
@@ -72,7 +94,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   keepRootToken(rootToken, config, log);
 
   const running = opened.move();
-  return { url: server.url, rootToken, close: () => running.disposeAsync() };
+  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
 }
 
 function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {
@@ -94,16 +116,6 @@ function openKeys(config: Config, log: Logger): { keys: KeyRing; isNew: boolean 
     );
   }
   return opened;
-}
-
-async function requireSameKeys(store: TokenStore, keys: KeyRing, isNew: boolean, path: string): Promise<void> {
-  if (await store.adoptKeys(fingerprintsOf(keys))) return;
-  // A new file would look like the lost one.
-  if (isNew) removeKeysFile(path);
-  const fault = isNew ? "is not there" : "holds none of the service keys that the tokens in the store were made with";
-  throw new ConfigError(path, [
-    `${fault}; without the right keys every token would look wrong: put the right file in its place, or point LATCHKEY_KEYS to it`,
-  ]);
 }
 
 async function isAnswering(store: TokenStore): Promise<boolean> {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { ConfigError } from "./config/config-error.ts";
 import { type IssuersFile, readIssuersFile } from "./config/issuers-file.ts";
 import { readKindsFile } from "./config/kinds-file.ts";
-import { builtInKinds, type Kinds } from "./domain/kinds.ts";
+import { builtInKinds, DEFAULT_ISSUER, type Kinds, withIssuer } from "./domain/kinds.ts";
 import { parseRedisUrl } from "./store/redis-location.ts";
 
 /** All that an operator decides, checked and frozen: durations are milliseconds, the files of settings are read. */
@@ -61,6 +61,13 @@ const origins = z.string().transform((text, context) => {
   return list;
 });
 
+const issuer = z
+  .string()
+  .regex(
+    /^([^\p{C}\p{Z}{}]|\{tenant\}){1,512}$/u,
+    "must be 1 to 512 characters without spaces, and without braces but for {tenant}",
+  );
+
 const seconds = z
   .string()
   .regex(/^\d{1,3}$/, "must be whole seconds, 0 to 999")
@@ -93,6 +100,7 @@ const environment = z
       LATCHKEY_KEYS: z.string().optional(),
       LATCHKEY_KINDS: z.string().optional(),
       LATCHKEY_ISSUERS: z.string().optional(),
+      LATCHKEY_ISSUER: issuer.default(DEFAULT_ISSUER),
       LATCHKEY_ROOT_TOKEN: z
         .string()
         .regex(/^[!-+\--~]{32,}$/, "must be 32 characters or more that a header can carry: ASCII, no space, no comma")
@@ -160,7 +168,7 @@ export function readConfig(variables: Record<string, string | undefined>): Confi
     store,
     dataFolder,
     keysPath: env.LATCHKEY_KEYS ?? join(dataFolder, "keys.yaml"),
-    kinds: env.LATCHKEY_KINDS ? readKindsFile(env.LATCHKEY_KINDS) : builtInKinds,
+    kinds: withIssuer(env.LATCHKEY_KINDS ? readKindsFile(env.LATCHKEY_KINDS) : builtInKinds, env.LATCHKEY_ISSUER),
     issuers: env.LATCHKEY_ISSUERS ? readIssuersFile(env.LATCHKEY_ISSUERS) : undefined,
     rootToken: env.LATCHKEY_ROOT_TOKEN,
     tls: readTls(env),

@@ -44,7 +44,7 @@ const CODES = {
   INVALID_REQUEST: "INVALID_ARGUMENT",
   /** No such kind. */
   KIND_UNKNOWN: "INVALID_ARGUMENT",
-  /** A life that is zero, negative, in the past or beyond what a date can hold. */
+  /** A life that is zero, negative, in the past, beyond what a date can hold, no duration, or none of those that the kind names. */
   LIFETIME_INVALID: "INVALID_ARGUMENT",
   /** A life longer than the kind allows. */
   LIFETIME_TOO_LONG: "INVALID_ARGUMENT",

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import { startApp } from "./app.ts";
-import { ConfigError } from "./config/config-error.ts";
 import { readConfig } from "./config.ts";
-import { TokenError } from "./errors.ts";
+import { explain } from "./explain.ts";
 import { welcome } from "./welcome.ts";
 
 try {
@@ -30,6 +30,13 @@ try {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  const hasTerminal = isatty(0);
+  process.on("SIGHUP", (signal) => {
+    if (!hasTerminal || isatty(0)) return app.reload();
+    // The terminal has closed, and says so by the same signal: let it end us, as it ends all that runs in it.
+    process.removeAllListeners(signal);
+    return process.kill(process.pid, signal);
+  });
 
   // Only now: whoever reads the address may send a signal at once.
   process.stdout.write(welcome(app, config));
@@ -37,18 +44,4 @@ try {
 } catch (error) {
   process.stderr.write(`latchkey can't start: ${explain(error)}\n`);
   process.exit(1);
-}
-
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  if (error instanceof TokenError)
-    return [error, error.cause]
-      .filter((part) => part instanceof Error)
-      .map((part) => part.message)
-      .join(": ");
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE")
-    return `${error.message}; stop what listens there, or set LATCHKEY_LISTEN to another host:port`;
-  return code === undefined ? (error.stack ?? error.message) : error.message;
 }

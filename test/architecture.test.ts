@@ -36,7 +36,7 @@ function layerOf(path: string): string {
   if (path.startsWith("#gen/latchkey/store/")) return "gen/store";
   if (path.startsWith("#gen/")) return "gen";
   if (path === "errors.ts") return "errors";
-  if (path.startsWith("config/")) return "entry";
+  if (/^(config|import)\//.test(path)) return "entry";
   return path.includes("/") ? path.slice(0, path.indexOf("/")) : "entry";
 }
 
@@ -88,8 +88,8 @@ describe("the layers", () => {
     expect(found.map(show)).toEqual([]);
   });
 
-  test("nothing imports main.ts: it is the only file with side effects", () => {
-    expect(imports.filter(({ target }) => target === "main.ts").map(show)).toEqual([]);
+  test("nothing imports main.ts or import.ts: they are the only files with side effects", () => {
+    expect(imports.filter(({ target }) => /^(main|import)\.ts$/.test(target)).map(show)).toEqual([]);
   });
 });
 
@@ -100,9 +100,11 @@ describe("a package is imported where it belongs and nowhere else", () => {
     ["Connect, in the wire layer", /^@connectrpc\//, /^wire\//],
     ["HTTP servers, in the wire layer", /^node:(http|http2|https|net)$/, /^wire\//],
     ["protovalidate, in the pipeline", /^@bufbuild\/protovalidate/, /^call\/validate\.ts$/],
-    ["jose, in the auth layer", /^jose/, /^(auth|config)\//],
-    ["zod, in the configuration", /^zod/, /^config/],
-    ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|store\/sqlite)/],
+    ["jose, in the auth layer and where secrets are JWTs", /^jose/, /^((auth|config)\/|domain\/(jwt|imported)\.ts)/],
+    ["what Node's crypto lacks, where it is lacking", /^@noble\//, /^domain\/(signing-keys|imported)\.ts$/],
+    ["zod, in the configuration and for files of tokens", /^zod/, /^(config|import\/)/],
+    ["luxon, where lengths of time are", /^luxon$/, /^domain\/span\.ts$/],
+    ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|import\/|store\/sqlite)/],
     ["child processes and threads, nowhere", /^node:(child_process|worker_threads|cluster|vm)$/, /^$/],
   ])("%s", (_, name, home) => {
     const strays = imports.filter(({ file, target }) => name.test(target) && !home.test(file));

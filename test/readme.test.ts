@@ -9,6 +9,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { readIssuersFile } from "../src/config/issuers-file.ts";
 import { readKeysFile } from "../src/config/keys-file.ts";
 import { readKindsFile } from "../src/config/kinds-file.ts";
+import { kindsSchema } from "../src/config/kinds-schema.ts";
+import { builtInKinds } from "../src/domain/kinds.ts";
 import { openPage } from "./support/browser.ts";
 import { createServiceClient, startService } from "./support/service.ts";
 
@@ -154,14 +156,27 @@ test("a browser makes and lists tokens", async () => {
 
 test("the kinds file is one", () => {
   const path = join(folder, "kinds.yaml");
-  writeFileSync(path, findBlock("yaml", "kinds:"));
-  expect([...readKindsFile(path).keys()]).toEqual(["api-key", "invitation"]);
+  writeFileSync(path, findBlock("yaml", "# kinds.yaml"));
+  expect([...readKindsFile(path).keys()]).toEqual(["api-key", "sign-in", "session", "access"]);
+});
+
+test("the built-in kinds are those of the file that is shown", () => {
+  const path = join(folder, "built-in-kinds.yaml");
+  writeFileSync(path, findBlock("yaml", "# the built-in kinds"));
+  expect(readKindsFile(path)).toEqual(builtInKinds);
+});
+
+test("the table of a kind's fields is complete", () => {
+  const known = Object.keys(kindsSchema.shape.kinds.element.shape);
+  const told = [...files.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
+  expect(known.filter((name) => !told.includes(name))).toEqual([]);
 });
 
 test("the issuers file is one", () => {
   const path = join(folder, "issuers.yaml");
   writeFileSync(path, findBlock("yaml", "issuers:"));
-  const { issuers, certificates } = readIssuersFile(path);
+  const { tenantHeader, issuers, certificates } = readIssuersFile(path);
+  expect(tenantHeader).toBe("x-app-id");
   expect(issuers.map(({ issuer }) => issuer)).toEqual(["https://login.example.com"]);
   expect(certificates).toHaveLength(1);
 });

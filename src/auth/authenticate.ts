@@ -1,15 +1,17 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { type Caller, createCaller } from "../domain/caller.ts";
 import type { Clock } from "../domain/clock.ts";
+import { isJwt } from "../domain/jwt.ts";
 import type { Kinds } from "../domain/kinds.ts";
 import type { ProvenToken } from "../domain/lookup.ts";
 import { type SecretDigest, statusOf, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { CertificateMapping } from "./certificates.ts";
 import { type Credentials, collectSchemes, readCredentials } from "./credentials.ts";
-import { type Issuer, isJwt, readIssuerName } from "./issuers.ts";
+import { type Issuer, readIssuerName } from "./issuers.ts";
 import { refusal } from "./refusal.ts";
 import type { Metadata, Peer } from "./request.ts";
+import { actInTenant } from "./tenant-header.ts";
 
 export interface AuthenticatorOptions {
   /** What `digestRootToken` makes of the root token. Undefined: there is no root. */
@@ -24,14 +26,17 @@ export interface AuthenticatorOptions {
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;
+  /** The header, in lower case, that names the tenant which a call is for. Undefined: none does. */
+  readonly tenantHeader?: string | undefined;
   readonly clock: Clock;
 }
 
 /**
  * Tells who calls. An `authorization` header decides alone; a client certificate counts only without one. No other
- * header matters.
+ * header matters, but for the one that names the tenant.
  *
- * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, and what `verifySecret` rejects with.
+ * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, what `actInTenant` throws, and what `verifySecret` rejects
+ * with.
  */
 export type Authenticate = (metadata: Metadata, peer: Peer) => Promise<Caller>;
 
@@ -55,24 +60,20 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   async function authenticateHeader({ token, kind }: Credentials): Promise<Caller> {
     if (kind !== undefined) return authenticateSecret(token, kind);
     if (isRoot(token, options.rootDigest)) return root;
-    return isJwt(token) ? authenticateJwt(token) : authenticateSecret(token);
+    const issuer = isJwt(token) ? issuers.get(readIssuerName(token) ?? "") : undefined;
+    if (issuer === undefined) return authenticateSecret(token);
+    return createCaller({ credential: "jwt", ...(await issuer.verify(token, options.clock())) });
   }
 
   async function authenticateSecret(secret: string, kind?: string): Promise<Caller> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const proven = await options.verifySecret(secret);
-      if (proven === undefined) throw refusal("no such token");
+      if (proven === undefined) throw refusal(isJwt(secret) ? "no such token or trusted issuer" : "no such token");
       const { tenant, subject, scopes } = checkToken(proven.token, options.clock(), kind);
       const token = await options.noteUse(proven.token, proven.digest);
       if (token) return createCaller({ credential: "token", tenant, subject, scopes, token });
     }
     throw new TokenError("CONFLICT", "others keep changing the token that you call with; try again");
-  }
-
-  async function authenticateJwt(jwt: string): Promise<Caller> {
-    const issuer = issuers.get(readIssuerName(jwt) ?? "");
-    if (issuer === undefined) throw refusal("the JWT's issuer is not trusted");
-    return createCaller({ credential: "jwt", ...(await issuer.verify(jwt, options.clock())) });
   }
 
   function authenticateCertificate({ certificate }: Peer): Caller {
@@ -84,7 +85,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 
   return async (metadata, peer) => {
     const credentials = readCredentials(metadata, schemes);
-    return credentials === undefined ? authenticateCertificate(peer) : authenticateHeader(credentials);
+    const caller = credentials === undefined ? authenticateCertificate(peer) : await authenticateHeader(credentials);
+    const { tenantHeader } = options;
+    return tenantHeader === undefined ? caller : actInTenant(caller, tenantHeader, metadata.values(tenantHeader));
   };
 }
 

@@ -19,13 +19,22 @@ export interface ClaimMapping {
   readonly allowedScopes: ReadonlySet<string>;
 }
 
-/** @throws CREDENTIALS_INVALID if the claims name no tenant or no subject. */
-export function readIdentity(claims: JWTPayload, mapping: ClaimMapping): Identity {
+/**
+ * @param latest the moment (milliseconds since 1970) from which on a login is in the future.
+ * @throws CREDENTIALS_INVALID if the claims name no tenant or no subject.
+ */
+export function readIdentity(claims: JWTPayload, mapping: ClaimMapping, latest: number): Identity {
   const tenant = "value" in mapping.tenant ? mapping.tenant.value : readClaim(claims, mapping.tenant.claim);
   const subject = readClaim(claims, mapping.subject);
   if (typeof tenant !== "string") throw refusal("the JWT names no tenant");
   if (typeof subject !== "string") throw refusal("the JWT names no subject");
-  return { tenant, subject, scopes: readScopes(claims, mapping) };
+  return { tenant, subject, scopes: readScopes(claims, mapping), authTime: readAuthTime(claims, latest) };
+}
+
+/** The login counts as not known where the claim makes no sense (OpenID Connect Core, section 2: seconds since 1970). */
+function readAuthTime({ auth_time }: JWTPayload, latest: number): number | undefined {
+  const time = typeof auth_time === "number" ? Math.floor(auth_time * 1000) : Number.NaN;
+  return time >= 0 && time <= latest ? time : undefined;
 }
 
 function readScopes(claims: JWTPayload, mapping: ClaimMapping): string[] {

@@ -56,22 +56,15 @@ export function createIssuer(settings: IssuerSettings): Issuer {
   async function verify(jwt: string, now: number): Promise<Identity> {
     try {
       const { payload, protectedHeader } = await jwtVerify(jwt, findKey, { ...options, currentDate: new Date(now) });
+      const latest = now + settings.clockTolerance;
       checkType(protectedHeader);
-      checkIssueTime(payload, now + settings.clockTolerance);
-      return readIdentity(payload, settings.claims);
+      checkIssueTime(payload, latest);
+      return readIdentity(payload, settings.claims, latest);
     } catch (error) {
       throw error instanceof TokenError ? error : refuse(error);
     }
   }
   return { name: settings.issuer, verify };
-}
-
-/** Three parts, none of them empty. A JWE has five. */
-const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-/** Whether the text has the form of a signed JWT. No secret of Latchkey does. */
-export function isJwt(text: string): boolean {
-  return COMPACT_JWS.test(text);
 }
 
 /** The `iss` that a JWT claims to be from: not verified, good only for choosing who verifies it. */

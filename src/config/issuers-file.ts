@@ -2,12 +2,14 @@ import { dirname, resolve } from "node:path";
 import type { CertificateRule } from "../auth/certificates.ts";
 import type { IssuerSettings } from "../auth/issuers.ts";
 import type { KeySource } from "../auth/jwks.ts";
-import { ConfigError } from "./config-error.ts";
+import { convertAll } from "./convert-all.ts";
 import { type CertificateEntry, type IssuerEntry, issuersSchema, jwksSchema } from "./issuers-schema.ts";
 import { readYaml } from "./read-yaml.ts";
 
-/** Who besides Latchkey itself can say who calls. */
+/** Who besides Latchkey itself can say who calls, and for which tenant. */
 export interface IssuersFile {
+  /** The header, in lower case, that names the tenant which a call is for. Undefined: none does. */
+  readonly tenantHeader: string | undefined;
   readonly issuers: readonly IssuerSettings[];
   readonly certificates: readonly CertificateRule[];
 }
@@ -18,27 +20,13 @@ export interface IssuersFile {
  * @throws ConfigError with every fault of the issuers file, or else with those of all key files.
  */
 export function readIssuersFile(path: string): IssuersFile {
-  const { issuers, certificates } = readYaml(path, issuersSchema);
-  const sources = readKeySources(issuers, path);
+  const { tenant_header: tenantHeader, issuers, certificates } = readYaml(path, issuersSchema);
+  const sources = convertAll(path, issuers, (entry) => toKeySource(entry, dirname(path)));
   return {
+    tenantHeader,
     issuers: issuers.map((entry, index) => toIssuerSettings(entry, sources[index] as KeySource)),
     certificates: certificates.map(toCertificateRule),
   };
-}
-
-function readKeySources(entries: readonly IssuerEntry[], path: string): KeySource[] {
-  const faults: string[] = [];
-  const sources = entries.flatMap((entry) => {
-    try {
-      return [toKeySource(entry, dirname(path))];
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      faults.push(...error.faults);
-      return [];
-    }
-  });
-  if (faults.length > 0) throw new ConfigError(path, faults);
-  return sources;
 }
 
 /** The schema lets pass exactly one of the three. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ALGORITHMS } from "../auth/issuers.ts";
 import { isReserved, permissionsOf } from "../domain/scopes.ts";
 import { duration } from "./duration.ts";
+import { headerName } from "./header-name.ts";
 
 const MINUTE = 60_000;
 
@@ -142,6 +143,7 @@ const certificate = z.strictObject({
 
 /** The issuers file. */
 export const issuersSchema = z.strictObject({
+  tenant_header: headerName.optional(),
   issuers: z
     .array(issuer)
     .refine(namesOnce, { when: ({ value }) => Array.isArray(value), error: "names an issuer twice" })

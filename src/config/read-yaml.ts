@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import type { z } from "zod";
 import { ConfigError } from "./config-error.ts";
+import { nameField } from "./field-name.ts";
 
 /** How many nodes aliases may stand for, all in all: a file of a few lines must not grow to gigabytes. */
 const MAX_ALIASES = 100;
@@ -28,7 +29,7 @@ export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output
   placed.sort((one, other) => one.line - other.line);
   throw new ConfigError(
     path,
-    placed.map(({ line, at, message }) => `${path}:${line}: ${nameField(at)}${message}`),
+    placed.map(({ line, at, message }) => `${path}:${line}: ${labelField(at)}${message}`),
   );
 }
 
@@ -114,9 +115,7 @@ function offsetOf(node: unknown): number | undefined {
   return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range?.[0] : undefined;
 }
 
-/** `["issuers", 0, "issuer"]` as `issuers[0].issuer: `. Nothing for the file as a whole. */
-function nameField(at: Fault["at"]): string {
-  if (typeof at === "number" || at.length === 0) return "";
-  const steps = at.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
-  return `${steps.join("").replace(/^\./, "")}: `;
+/** The field and a colon. Nothing for the file as a whole. */
+function labelField(at: Fault["at"]): string {
+  return typeof at === "number" || at.length === 0 ? "" : `${nameField(at)}: `;
 }

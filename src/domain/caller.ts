@@ -11,6 +11,8 @@ export interface Caller extends Owner {
   /** As granted, without what they imply. */
   readonly scopes: ReadonlySet<string>;
   readonly permissions: ReadonlySet<Permission>;
+  /** The tenant that it comes from, where it acts in another one for this call. */
+  readonly homeTenant?: string | undefined;
   /** When the user behind a JWT has logged in (`auth_time`), in milliseconds since 1970. */
   readonly authTime?: number | undefined;
   /** The Latchkey token that it calls with. */
@@ -33,12 +35,17 @@ const NAME = /^[^\p{C}\p{Z}]+$/u;
  * anything): the rules are those of `CreateRequest`.
  */
 export function createCaller(caller: Omit<Caller, "scopes" | "permissions"> & { scopes: Iterable<string> }): Caller {
-  if (!isName(caller.tenant, 128) || !isName(caller.subject, 256)) {
+  if (!isTenant(caller.tenant) || !isName(caller.subject, 256)) {
     const cause = "tenant or subject is no name that a token can have";
     throw new TokenError("CREDENTIALS_INVALID", "the credentials are not valid", { cause });
   }
   const scopes = new Set(caller.scopes);
   return { ...caller, scopes, permissions: permissionsOf(scopes) };
+}
+
+/** Whether a tenant can have this name. */
+export function isTenant(name: string): boolean {
+  return isName(name, 128);
 }
 
 function isName(text: string, maxBytes: number): boolean {
@@ -47,7 +54,7 @@ function isName(text: string, maxBytes: number): boolean {
 
 /** How a caller is named in the records of the tokens that it creates. */
 export function nameOf(caller: Caller): string {
-  return caller.credential === "root" ? "root" : `${caller.tenant}/${caller.subject}`;
+  return caller.credential === "root" ? "root" : `${caller.homeTenant ?? caller.tenant}/${caller.subject}`;
 }
 
 /**

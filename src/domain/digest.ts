@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { TokenError } from "../errors.ts";
 import type { DerivedKey, KeyRing } from "./keys.ts";
 import type { SecretDigest, Token } from "./token.ts";
 
@@ -33,6 +34,15 @@ export function findDigest(
     if (fits && candidate.source === source && (until === undefined || until > now)) found = candidate;
   }
   return found;
+}
+
+/**
+ * @throws KEY_MISSING if the token was made with a newer key than this instance has: while keys are being changed, "no" would
+ * be a guess. A key that is older than ours and gone was taken away on purpose, and its tokens with it.
+ */
+export function requireKeys(keys: KeyRing, token: Token | undefined): void {
+  if (!token?.digests.some(({ keyVersion }) => keyVersion > keys.newest)) return;
+  throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
 }
 
 const NO_DIGEST: SecretDigest = {

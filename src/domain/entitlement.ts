@@ -20,6 +20,16 @@ export function requireKind(kinds: Kinds, caller: Caller, name: string, now: num
   return kind;
 }
 
+/**
+ * Binds administrators too: which kinds a tenant has is for the operator to say.
+ *
+ * @throws KIND_NOT_ALLOWED
+ */
+export function requireTenant({ name, tenants }: Kind, tenant: string): void {
+  if (tenants === undefined || tenants.includes(tenant)) return;
+  throw fieldError("KIND_NOT_ALLOWED", "kind", `there are no tokens of kind ${name} in this tenant`);
+}
+
 /** Only an issuer's JWT tells when its user has logged in; all other credentials may be older than anybody knows. */
 function requireFreshLogin({ authTime }: Caller, longest: number, now: number): void {
   if (authTime !== undefined && now - authTime <= longest) return;

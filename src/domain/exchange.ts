@@ -1,5 +1,6 @@
 import { fieldError, TokenError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { requireTenant } from "./entitlement.ts";
 import { capOf, completeDraft, type Draft, draftOf, refuseInsert } from "./issue.ts";
 import type { ExchangeRule, Kind } from "./kinds.ts";
 import { type Lifetime, lifetimeField, resolveExpireTime } from "./lifetime.ts";
@@ -12,7 +13,7 @@ import { noteSpentSecret } from "./reuse.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { tagOf } from "./secret.ts";
 import { isPurged, type SecretDigest, statusOf, type Token, used } from "./token.ts";
-import { settle, takeUse } from "./use.ts";
+import { mustWriteUse, settle, takeUse } from "./use.ts";
 
 /** Of N that exchange a token at the same moment, one wins each round. */
 const MAX_ROUNDS = 200;
@@ -107,10 +108,15 @@ async function findExchange(context: Context, presented: Presented, wish: Exchan
   const parentKind = context.kinds.get(parent.kind);
   const { rule, kind } = chooseRule(context, parentKind, parent, wish.kind);
   if (rule.revokeOnReuse && statusOf(parent, context.clock()) === "EXHAUSTED") throw await refuseSpent(context, parent);
+  requireTenant(kind, parent.tenant);
   requireUsable(parent, context.clock());
   if (!parent.active) throw new TokenError("TOKEN_NOT_ACTIVE", "the token is inactive");
-  if (parent.clientId !== "" && parent.clientId !== wish.clientId) {
-    throw fieldError("CLIENT_MISMATCH", "client_id", "is not the client that the token is bound to");
+  if (parent.clientId !== wish.clientId) {
+    throw fieldError(
+      "CLIENT_MISMATCH",
+      "client_id",
+      "must be the client that the token is bound to, or unset if it is to none",
+    );
   }
   return { parent, digest, parentKind: parentKind as Kind, rule, kind };
 }
@@ -147,8 +153,8 @@ function draftChild({ parent, rule, kind }: Exchange, wish: ExchangeWish, now: n
         ? normalizeScopes(wish.audiences)
         : narrow("AUDIENCE_WIDENED", "audiences", wish.audiences, parent.audiences),
     claims: parent.claims,
-    clientId: parent.clientId || wish.clientId,
-    creator: `${parent.tenant}/${parent.subject}`,
+    clientId: parent.clientId,
+    creator: parent.creator,
     expireTime: boundToParent(parent, rule, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now)),
     active: true,
     usesLeft: kind.defaultUses,
@@ -188,7 +194,7 @@ function usesUp({ usesLeft = 1 }: Token, { consume }: ExchangeRule): boolean {
 function changeParent(context: Context, { parent, parentKind, rule, digest }: Exchange, attempt: Attempt) {
   const now = context.clock();
   const takesUse = rule.consume || parent.usesLeft !== undefined;
-  if (!takesUse && !rule.rotate && digest.pendingGrace === undefined) return { made: [] };
+  if (!takesUse && !rule.rotate && !mustWriteUse(parent, digest, now)) return { made: [] };
   const use = takesUse ? takeUse(context, { ...parent, usesLeft: parent.usesLeft ?? 1 }, now) : {};
   const next = used(parent, now, { ...use, digests: settle(parent, digest, now) });
   if (!rule.rotate || next.usesLeft === 0) return { next, made: [] };

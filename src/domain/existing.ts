@@ -5,16 +5,19 @@ import { holdsUntil, type Owner, type Token } from "./token.ts";
 
 const PAGE = 100;
 
-/** The newest token of the kind that its owner has, if any is live. */
+/** The live token that holds the one place which its owner has for the kind. */
 export async function findLiveToken(context: Context, owner: Owner, kind: Kind): Promise<Token | undefined> {
   let after: PageCursor | undefined;
   for (;;) {
     const page = await context.store.page({ ...owner, after, limit: PAGE });
     const now = context.clock();
-    const found = page.find(
-      (token) => token.kind === kind.name && (holdsUntil(token) ?? Number.POSITIVE_INFINITY) > now,
-    );
+    const isIt = (token: Token) => token.kind === kind.name && token.holdsPlace && isLive(token, now);
+    const found = page.find(isIt);
     if (found || page.length < PAGE) return found;
     after = page.at(-1);
   }
+}
+
+function isLive(token: Token, now: number): boolean {
+  return (holdsUntil(token) ?? Number.POSITIVE_INFINITY) > now;
 }

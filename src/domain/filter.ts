@@ -25,21 +25,23 @@ export interface Period {
   readonly before?: number | undefined;
 }
 
-/** Whether the token meets all conditions at `now`. */
-export function matches(filter: Filter, token: Token, now: number): boolean {
-  return (
-    (filter.kinds === undefined || filter.kinds.includes(token.kind)) &&
+/** How to tell whether a token meets all conditions at `now`. Made once for many tokens: lists can be long. */
+export function createMatcher(filter: Filter, now: number): (token: Token) => boolean {
+  const kinds = filter.kinds && new Set(filter.kinds);
+  const ids = filter.ids && new Set(filter.ids);
+  const exceptIds = new Set(filter.exceptIds);
+  return (token) =>
+    (kinds === undefined || kinds.has(token.kind)) &&
+    (ids === undefined || ids.has(token.id)) &&
+    !exceptIds.has(token.id) &&
     (filter.status === undefined || filter.status === statusOf(token, now)) &&
     (filter.permanent === undefined || filter.permanent === (token.expireTime === undefined)) &&
     (filter.label === undefined || filter.label === token.label) &&
     (filter.parentId === undefined || filter.parentId === token.parentId) &&
     (filter.clientId === undefined || filter.clientId === token.clientId) &&
-    (filter.ids === undefined || filter.ids.includes(token.id)) &&
-    !filter.exceptIds?.includes(token.id) &&
     isWithin(filter.created, token.createTime) &&
     isWithin(filter.expiring, token.expireTime) &&
-    isWithin(filter.lastUsed, token.lastUsedTime)
-  );
+    isWithin(filter.lastUsed, token.lastUsedTime);
 }
 
 function isWithin(period: Period | undefined, time: number | undefined): boolean {

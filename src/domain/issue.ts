@@ -1,9 +1,16 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { fieldError, TokenError } from "../errors.ts";
-import { type Caller, nameOf, resolveOwner } from "./caller.ts";
+import { type Caller, nameOf, reaches, resolveOwner } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
-import { boundExpireTime, requireAdministrator, requireAudiences, requireKind, requireScopes } from "./entitlement.ts";
+import {
+  boundExpireTime,
+  requireAdministrator,
+  requireAudiences,
+  requireKind,
+  requireScopes,
+  requireTenant,
+} from "./entitlement.ts";
 import { findLiveToken } from "./existing.ts";
 import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
@@ -13,6 +20,9 @@ import { type Attempt, carryOut, type Effect, mintFor } from "./request-id.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { makeId } from "./secret.ts";
 import { endOf, type Owner, type Token } from "./token.ts";
+
+/** How often a subject's only token of a kind may go just when it was to be answered. */
+const MAX_ROUNDS = 10;
 
 /** What a creator asks for. Empty texts mean: not said. */
 export interface NewToken {
@@ -42,7 +52,9 @@ export type Draft = Omit<Token, "id" | "hint" | "digests">;
 
 /** Makes a token as its kind allows, with no more than the caller has. Nothing is stored if any rule is broken. */
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
+  const kind = requireKind(context.kinds, caller, wish.kind, context.clock());
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
+  requireTenant(kind, owner.tenant);
   const { requestId, ...content } = wish;
   const request = {
     id: requestId,
@@ -52,38 +64,35 @@ export async function issueToken(context: Context, caller: Caller, wish: NewToke
     content,
   };
   const { token, secrets } = await carryOut(context, request, {
-    check: () => draftToken(context, caller, wish, owner),
-    run: (attempt) => insertNew(context, caller, wish, owner, attempt),
+    check: () => draftToken(context, caller, kind, owner, wish),
+    run: (attempt) => insertNew(context, kind, draftToken(context, caller, kind, owner, wish), attempt),
   });
+  // A repeat may come with a weaker credential of the same caller.
+  if (!reaches(caller, token)) throw tokenNotFound();
   return { token, secret: secrets[0] ?? "" };
 }
 
-async function insertNew(
-  context: Context,
-  caller: Caller,
-  wish: NewToken,
-  owner: Owner,
-  attempt: Attempt,
-): Promise<Effect | "repeated"> {
-  const { kind, draft } = draftToken(context, caller, wish, owner);
-  const { token, secret, recipe } = completeDraft(context, kind, draft, attempt);
-  const outcome = await context.store.insert(token, { cap: capOf(kind), mark: attempt.mark([recipe]) });
-  if (outcome === "inserted") return { token, secrets: [secret] };
-  if (outcome === "repeated") return outcome;
-  if (outcome !== "cap-reached" || !kind.reuse) throw refuseInsert(outcome, kind);
-  const existing = await findLiveToken(context, owner, kind);
-  return existing ? { token: existing, secrets: [] } : insertNew(context, caller, wish, owner, attempt);
+async function insertNew(context: Context, kind: Kind, draft: Draft, attempt: Attempt): Promise<Effect | "repeated"> {
+  for (let round = 0; ; round++) {
+    const { token, secret, recipe } = completeDraft(context, kind, draft, attempt);
+    const outcome = await context.store.insert(token, { cap: capOf(kind), mark: attempt.mark([recipe]) });
+    if (outcome === "inserted") return { token, secrets: [secret] };
+    if (outcome === "repeated") return outcome;
+    if (outcome !== "cap-reached" || !kind.reuse || round === MAX_ROUNDS) throw refuseInsert(outcome, kind);
+    const existing = await findLiveToken(context, draft, kind);
+    // None: it has just gone, and there is room now.
+    if (existing) return { token: existing, secrets: [] };
+  }
 }
 
-function draftToken(context: Context, caller: Caller, wish: NewToken, owner: Owner): { kind: Kind; draft: Draft } {
+function draftToken(context: Context, caller: Caller, kind: Kind, owner: Owner, wish: NewToken): Draft {
   const now = context.clock();
-  const kind = requireKind(context.kinds, caller, wish.kind, now);
   requireScopes(caller, wish.scopes);
   requireAudiences(caller, wish.audiences);
   if (wish.claims) requireAdministrator(caller, "claims");
   if (wish.clientId) requireAdministrator(caller, "client_id");
   const expireTime = boundExpireTime(caller, kind, wish.lifetime, resolveExpireTime(kind, wish.lifetime, now));
-  const draft = draftOf(kind, owner, now, {
+  return draftOf(kind, owner, now, {
     label: wish.label,
     scopes: normalizeScopes(wish.scopes),
     audiences: normalizeScopes(wish.audiences),
@@ -92,9 +101,8 @@ function draftToken(context: Context, caller: Caller, wish: NewToken, owner: Own
     creator: nameOf(caller),
     expireTime,
     active: !wish.inactive,
-    usesLeft: resolveUses(kind, wish.maxUses),
+    usesLeft: resolveUses(kind, "max_uses", wish.maxUses),
   });
-  return { kind, draft };
 }
 
 /**
@@ -171,10 +179,15 @@ export function refuseInsert(
   }
 }
 
-function resolveUses(kind: Kind, maxUses: number | undefined): number | undefined {
-  if (maxUses === undefined) return kind.defaultUses;
-  if (kind.maxUses !== undefined && maxUses > kind.maxUses) {
-    throw fieldError("USES_INVALID", "max_uses", `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
+/**
+ * How many uses a new token has, of which `uses` are asked for.
+ *
+ * @throws USES_INVALID, about `field`
+ */
+export function resolveUses(kind: Kind, field: string, uses: number | undefined): number | undefined {
+  if (uses === undefined) return kind.defaultUses;
+  if (kind.maxUses !== undefined && uses > kind.maxUses) {
+    throw fieldError("USES_INVALID", field, `tokens of kind ${kind.name} have ${kind.maxUses} at most`);
   }
-  return maxUses;
+  return uses;
 }

@@ -1,5 +1,7 @@
-import { createHash, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import { createHash, createSecretKey, hkdfSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { ImportedSource } from "./imported.ts";
+import type { JwtAlgorithm } from "./kinds.ts";
+import { deriveSigningKeys, type SigningKey } from "./signing-keys.ts";
 
 /** A secret of the installation, as its keys file holds it. */
 export interface ServiceKey {
@@ -20,14 +22,20 @@ export interface DerivedKey {
   readonly proof: KeyObject;
   /** Makes the secrets of requests that can be repeated. */
   readonly request: KeyObject;
+  /** Makes the names by which imported tokens are found. */
+  readonly alias: KeyObject;
+  /** Sign JWTs. */
+  readonly signing: Readonly<Record<JwtAlgorithm, SigningKey>>;
   /** Tells keys apart without telling anything of them. */
   readonly fingerprint: string;
 }
 
-/** The keys in use: the current one makes new digests, all of them check old ones. */
+/** The keys in use: the current one makes what is new, all of them check what is old. */
 export interface KeyRing {
   readonly current: DerivedKey;
   readonly byVersion: ReadonlyMap<number, DerivedKey>;
+  /** Those of all keys, by the `kid` that JWTs name them by. */
+  readonly signing: ReadonlyMap<string, SigningKey>;
   /** The highest version. */
   readonly newest: number;
   /** How secrets are recognised that other systems have made. */
@@ -43,6 +51,7 @@ export function createKeyRing(
   return {
     current: derived[0] as DerivedKey,
     byVersion: new Map(derived.map((key) => [key.version, key])),
+    signing: new Map(derived.flatMap(({ signing }) => Object.values(signing).map((key) => [key.kid, key]))),
     newest: Math.max(...derived.map((key) => key.version)),
     imported,
   };
@@ -54,14 +63,22 @@ export function fingerprintsOf(keys: KeyRing): string[] {
   return [keys.current, ...others].map((key) => key.fingerprint);
 }
 
+/** What everybody may know: the keys that JWTs made here are verified with (a JWK set, RFC 7517), the current ones first. */
+export function publicKeysOf(keys: KeyRing): { readonly keys: readonly JsonWebKey[] } {
+  return { keys: [...keys.signing.values()].map(({ jwk }) => jwk) };
+}
+
 function deriveKey({ version, secret }: ServiceKey): DerivedKey {
-  const derive = (purpose: string) => Buffer.from(hkdfSync("sha256", secret, "", `latchkey/${purpose}`, 32));
+  const derive = (purpose: string, length = 32) =>
+    Buffer.from(hkdfSync("sha256", secret, "", `latchkey/${purpose}`, length));
   return {
     version,
     digest: createSecretKey(derive("digest")),
     pageToken: createSecretKey(derive("page-token")),
     proof: createSecretKey(derive("proof")),
     request: createSecretKey(derive("request")),
+    alias: createSecretKey(derive("alias")),
+    signing: deriveSigningKeys(derive),
     fingerprint: createHash("sha256").update(derive("fingerprint")).digest("base64url"),
   };
 }

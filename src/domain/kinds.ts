@@ -1,4 +1,5 @@
 import type { Credential } from "./caller.ts";
+import type { Span } from "./span.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -14,11 +15,11 @@ export interface Kind {
   /** How its JWTs are made. Does not matter for opaque tokens. */
   readonly jwt: JwtPolicy;
   /** The life of a token for which none is asked. Undefined: permanent. */
-  readonly defaultLifetime: number | undefined;
+  readonly defaultLifetime: Span | undefined;
   /** The longest life that can be asked for. Undefined: any. */
-  readonly maxLifetime: number | undefined;
+  readonly maxLifetime: Span | undefined;
   /** The only lives that can be asked for, if any are named. Undefined: any up to `maxLifetime`. */
-  readonly allowedLifetimes: readonly number[] | undefined;
+  readonly allowedLifetimes: readonly Span[] | undefined;
   /** How long a token may go unused before it expires. Undefined: for ever. */
   readonly idleTimeout: number | undefined;
   /** Whether a token without expiry can be asked for. */
@@ -37,6 +38,8 @@ export interface Kind {
   readonly exchangesTo: readonly ExchangeRule[];
   /** A scheme of the `authorization` header that stands for this kind, for example `OrgUserApiToken`. */
   readonly scheme: string | undefined;
+  /** In which tenants there are such tokens. Undefined: in all. */
+  readonly tenants: readonly string[] | undefined;
   /** With which credentials a caller may create it for itself. Administrators and the root always may. */
   readonly creators: readonly Credential[];
   /** How long ago the login of a caller may be that creates one for itself. Undefined: that does not matter. */
@@ -57,11 +60,14 @@ export interface ExchangeRule {
   readonly revokeOnReuse: boolean;
 }
 
+/** How a JWT is signed. */
+export type JwtAlgorithm = "EdDSA" | "ES256";
+
 /** How a kind's JWTs are made. In texts, `{tenant}`, `{subject}`, `{id}` and the like stand for the token's own. */
 export interface JwtPolicy {
-  readonly algorithm: "EdDSA" | "ES256";
-  /** The claim `iss`. */
-  readonly issuer: string;
+  readonly algorithm: JwtAlgorithm;
+  /** The claim `iss`. Undefined: `DEFAULT_ISSUER`, unless the installation has one of its own. */
+  readonly issuer: string | undefined;
   /** Further claims, or others in the place of the usual ones, by name. */
   readonly claims: Readonly<Record<string, string>>;
 }
@@ -69,10 +75,13 @@ export interface JwtPolicy {
 /** The kinds of an installation, by name. */
 export type Kinds = ReadonlyMap<string, Kind>;
 
+/** The `iss` of JWTs where nobody has said another. */
+export const DEFAULT_ISSUER = "latchkey";
+
 /** What a field means where a kinds file leaves it out. */
 export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
   format: "opaque",
-  jwt: { algorithm: "EdDSA", issuer: "latchkey", claims: {} },
+  jwt: { algorithm: "EdDSA", issuer: undefined, claims: {} },
   defaultLifetime: 90 * DAY,
   maxLifetime: undefined,
   allowedLifetimes: undefined,
@@ -85,6 +94,7 @@ export const kindDefaults: Omit<Kind, "name" | "prefix"> = {
   reuse: false,
   exchangesTo: [],
   scheme: undefined,
+  tenants: undefined,
   creators: [],
   freshLogin: undefined,
   retention: DAY,
@@ -118,4 +128,11 @@ export const builtInKinds: Kinds = kindTable([
 
 export function kindTable(kinds: readonly Kind[]): Kinds {
   return new Map(kinds.map((kind) => [kind.name, kind]));
+}
+
+/** The same kinds, with the issuer of the installation where they name none of their own. */
+export function withIssuer(kinds: Kinds, issuer: string): Kinds {
+  return kindTable(
+    [...kinds.values()].map((kind) => ({ ...kind, jwt: { ...kind.jwt, issuer: kind.jwt.issuer ?? issuer } })),
+  );
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { TokenStore } from "../store/token-store.ts";
 import type { Clock } from "./clock.ts";
-import { type Token, used } from "./token.ts";
+import { idleEndOf, type Token, used } from "./token.ts";
 
 /** A token's last use is noted again only after this time, so that a busy token does not cost a write for every use. */
 const PRECISION = 60_000;
@@ -20,8 +20,8 @@ export interface LastUse {
 }
 
 /**
- * Collects uses and writes them once a second. A use that can't be written is forgotten: nothing is decided by it, and a
- * store that fails is seen by every other call.
+ * Collects uses and writes them once a second. A use that can't be written is forgotten, and the next one noted again: nothing is
+ * decided by it but for tokens that must not go unused, and a store that fails is seen by every other call.
  */
 export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   const noted = new Map<string, { token: Token; time: number }>();
@@ -38,8 +38,8 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
     const uses = [...noted.values()];
     noted.clear();
     for (let start = 0; start < uses.length; start += CHUNK) {
-      const writes = uses.slice(start, start + CHUNK).map(({ token, time }) => store.replace(token, used(token, time)));
-      await Promise.allSettled(writes);
+      const chunk = uses.slice(start, start + CHUNK).filter(({ token }) => !isIdledOut(token, clock()));
+      await Promise.allSettled(chunk.map(({ token, time }) => store.replace(token, used(token, time))));
       // SQLite writes without giving way: calls must come in between.
       await setImmediate();
     }
@@ -56,6 +56,11 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
       return flush();
     },
   };
+}
+
+/** Then it is too late to note a use: others may have the token's label or its place by now. */
+function isIdledOut(token: Token, now: number): boolean {
+  return now >= (idleEndOf(token) ?? Number.POSITIVE_INFINITY);
 }
 
 function isDue(token: Token, now: number): boolean {

@@ -1,9 +1,11 @@
-import ms from "ms";
 import { fieldError } from "../errors.ts";
 import type { Kind } from "./kinds.ts";
+import { addSpan, inWords, parseSpan, SPAN_FORM } from "./span.ts";
 
 /** The last millisecond of the year 9999: the end of what a protobuf Timestamp can hold. */
 const END_OF_TIME = 253_402_300_799_999;
+/** How much shorter than an allowed life a moment may be: it was reckoned by another clock, and perhaps cut to seconds. */
+const SLACK = 1000;
 
 /** How long a token is to live, as its creator asks for it. Durations and times are milliseconds. */
 export type Lifetime =
@@ -25,19 +27,26 @@ export function lifetimeField(lifetime: Lifetime): string {
  * @throws LIFETIME_INVALID, LIFETIME_TOO_LONG or PERMANENT_NOT_ALLOWED
  */
 export function resolveExpireTime(kind: Kind, lifetime: Lifetime, now: number): number | undefined {
+  const field = lifetimeField(lifetime);
   switch (lifetime.type) {
     case "default":
-      return kind.defaultLifetime === undefined ? undefined : now + kind.defaultLifetime;
+      return kind.defaultLifetime === undefined ? undefined : addSpan(now, kind.defaultLifetime);
     case "permanent":
-      requirePermanent(kind, "permanent");
+      requirePermanent(kind, field);
       return undefined;
     case "ttl":
-      return checkExpireTime(kind, "ttl", now + lifetime.duration, now);
+      return resolveLife(kind, field, now + lifetime.duration, now);
     case "life":
-      throw fieldError("LIFETIME_INVALID", "life", "texts come with the helper");
+      return resolveLife(kind, field, addSpan(now, readLife(lifetime.text)), now);
     case "until":
-      return checkExpireTime(kind, "expire_time", lifetime.time, now);
+      return resolveLife(kind, field, lifetime.time, now, SLACK);
   }
+}
+
+function readLife(text: string) {
+  const span = parseSpan(text);
+  if (span === undefined) throw fieldError("LIFETIME_INVALID", "life", `must be ${SPAN_FORM}`);
+  return span;
 }
 
 /** @throws PERMANENT_NOT_ALLOWED, about `field` */
@@ -45,15 +54,36 @@ export function requirePermanent(kind: Kind, field: string): void {
   if (!kind.permanent) throw fieldError("PERMANENT_NOT_ALLOWED", field, `not for tokens of kind ${kind.name}`);
 }
 
-function checkExpireTime(kind: Kind, field: string, expireTime: number, now: number): number {
+/**
+ * Checks an expiry that is asked for at `now`; answers it in whole milliseconds.
+ *
+ * @throws LIFETIME_INVALID or LIFETIME_TOO_LONG, about `field`
+ */
+export function checkExpireTime(kind: Kind, field: string, expireTime: number, now: number): number {
+  const time = checkMoment(field, expireTime, now);
+  if (kind.maxLifetime !== undefined && time > addSpan(now, kind.maxLifetime)) {
+    const longest = inWords(kind.maxLifetime);
+    throw fieldError("LIFETIME_TOO_LONG", field, `tokens of kind ${kind.name} live ${longest} at most`);
+  }
+  return time;
+}
+
+/** The same for a new token: where its kind names lives, it must be one of them, or less than `slack` shorter. */
+function resolveLife(kind: Kind, field: string, expireTime: number, now: number, slack = 1): number {
+  const { allowedLifetimes } = kind;
+  if (allowedLifetimes === undefined) return checkExpireTime(kind, field, expireTime, now);
+  const time = checkMoment(field, expireTime, now);
+  const ends = allowedLifetimes.map((span) => addSpan(now, span));
+  if (ends.some((end) => time <= end && time > end - slack)) return time;
+  const lives = new Intl.ListFormat("en", { type: "disjunction" }).format(allowedLifetimes.map(inWords));
+  throw fieldError("LIFETIME_INVALID", field, `tokens of kind ${kind.name} live ${lives}`);
+}
+
+function checkMoment(field: string, expireTime: number, now: number): number {
   const time = Math.floor(expireTime);
   if (!(time > now))
     throw fieldError("LIFETIME_INVALID", field, "must end in the future, a millisecond from now or later");
   if (time > END_OF_TIME) throw fieldError("LIFETIME_INVALID", field, "must end before the year 10000");
-  if (kind.maxLifetime !== undefined && time - now > kind.maxLifetime) {
-    const longest = ms(kind.maxLifetime, { long: true });
-    throw fieldError("LIFETIME_TOO_LONG", field, `tokens of kind ${kind.name} live ${longest} at most`);
-  }
   return time;
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type Caller, nameOf, reaches, resolveOwner, resolveTenant } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { type Filter, matches } from "./filter.ts";
+import { createMatcher, type Filter } from "./filter.ts";
 import { readPageToken, signPageToken } from "./page-token.ts";
 import { isPurged, type Token } from "./token.ts";
 
@@ -37,6 +37,7 @@ export async function listTokens(
   const scope = [nameOf(caller), tenant, subject, query.filter];
   const size = Math.min(query.pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
   const now = context.clock();
+  const matches = createMatcher(query.filter, now);
   const tokens: Token[] = [];
 
   let after = readPageToken(context.keys, query.pageToken, scope);
@@ -45,7 +46,7 @@ export async function listTokens(
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT; ) {
     const batch = await context.store.page({ tenant, subject, after, limit });
     for (const token of batch) {
-      if (isPurged(token, now) || !reaches(caller, token) || !matches(query.filter, token, now)) continue;
+      if (isPurged(token, now) || !reaches(caller, token) || !matches(token)) continue;
       // One more than the page holds tells that there is a next one.
       if (tokens.push(token) > size) {
         tokens.pop();

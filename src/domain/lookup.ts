@@ -1,7 +1,6 @@
-import { TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { findDigest } from "./digest.ts";
+import { findDigest, requireKeys } from "./digest.ts";
 import { type Presented, readPresented } from "./presented.ts";
 import { tokenNotFound } from "./refusals.ts";
 import { isId } from "./secret.ts";
@@ -40,17 +39,14 @@ export async function findBySecret(context: Context, secret: string): Promise<Pr
 /**
  * The digest by which a presented secret is the token's. Undefined: it is not, or not any more, or the token is past its retention.
  *
- * @throws KEY_MISSING if the token was made with a newer key than this instance has: while keys are being changed, "no" would
- * be a guess. A key that is older than ours and gone was taken away on purpose, and its tokens with it.
+ * @throws KEY_MISSING, as `requireKeys`
  */
 export function proveSecret(
   context: Context,
   token: Token | undefined,
   presented: Presented,
 ): SecretDigest | undefined {
-  if (token?.digests.some(({ keyVersion }) => keyVersion > context.keys.newest)) {
-    throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
-  }
+  requireKeys(context.keys, token);
   const now = context.clock();
   const digest = findDigest(context.keys, token, presented, now);
   return token !== undefined && !isPurged(token, now) ? digest : undefined;

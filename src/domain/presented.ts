@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
+import { aliasesOf } from "./alias.ts";
 import type { Context } from "./context.ts";
-import type { Evidence } from "./digest.ts";
-import { isJwt, verifyJwt } from "./jwt.ts";
+import { type Evidence, requireKeys } from "./digest.ts";
+import { isJwt, readClaimedId, verifyJwt } from "./jwt.ts";
 import { idOfSecret, wasMadeHere } from "./secret.ts";
 
 /** A text that somebody presents as a secret, once it is known which token it claims to be of. */
@@ -15,8 +15,10 @@ export interface Presented extends Evidence {
 export type Unreadable = "MALFORMED" | "UNKNOWN" | "SIGNATURE";
 
 /**
- * Reads what somebody presents: an opaque secret or a JWT of ours, or a secret that an imported token goes by. Only for the
- * last of these it looks into the store.
+ * Reads what somebody presents: an opaque secret or a JWT of ours, or a secret that an imported token goes by. Only for what is
+ * neither of the first two it looks into the store.
+ *
+ * @throws KEY_MISSING, as `requireKeys`
  */
 export function readPresented(context: Context, text: string): Presented | Promise<Presented | Unreadable> {
   const id = idOfSecret(text);
@@ -26,8 +28,17 @@ export function readPresented(context: Context, text: string): Presented | Promi
 
 async function readJwt(context: Context, text: string): Promise<Presented | Unreadable> {
   const id = await verifyJwt(context.keys, text);
-  if (id === undefined) return readImported(context, text);
-  return id === "SIGNATURE" ? id : { id, source: "", material: text, wasMadeHere: () => true };
+  if (id === "SIGNATURE") return id;
+  if (id !== undefined) return { id, source: "", material: text, wasMadeHere: () => true };
+  const imported = await readImported(context, text);
+  if (imported === "UNKNOWN") await requireKeysFor(context, text);
+  return imported;
+}
+
+/** @throws KEY_MISSING if a JWT of which we know no key may be one of ours, made with a newer key. */
+async function requireKeysFor({ store, keys }: Context, jwt: string): Promise<void> {
+  const id = readClaimedId(jwt);
+  if (id !== undefined) requireKeys(keys, await store.find(id));
 }
 
 async function readImported(context: Context, text: string): Promise<Presented | Unreadable> {
@@ -36,17 +47,13 @@ async function readImported(context: Context, text: string): Promise<Presented |
   const evidence = recognized.flatMap((result, index) =>
     typeof result === "object" ? [{ source: imported[index]?.name ?? "", material: result.material }] : [],
   );
-  if (evidence.length === 0) {
-    if (recognized.includes("SIGNATURE")) return "SIGNATURE";
-    return isJwt(text) ? "UNKNOWN" : "MALFORMED";
-  }
-  const ids = await context.store.findAliases(evidence.map(aliasOf));
+  const isForged = recognized.includes("SIGNATURE");
+  if (evidence.length === 0) return isForged ? "SIGNATURE" : isJwt(text) ? "UNKNOWN" : "MALFORMED";
+  const names = evidence.flatMap((one) => aliasesOf(context.keys, one).map((alias) => ({ ...one, alias })));
+  const ids = await context.store.findAliases(names.map(({ alias }) => alias));
   const index = ids.findIndex((id) => id !== undefined);
-  const [id, found] = [ids[index], evidence[index]];
-  return id === undefined || found === undefined ? "UNKNOWN" : { ...found, id, wasMadeHere: () => true };
-}
-
-/** The name by which an imported token is found. */
-export function aliasOf({ source, material }: Evidence): string {
-  return createHash("sha256").update(`${source} ${material}`).digest("base64url");
+  const [id, found] = [ids[index], names[index]];
+  if (id === undefined || found === undefined) return isForged ? "SIGNATURE" : "UNKNOWN";
+  const { source, material } = found;
+  return { id, source, material, wasMadeHere: () => true };
 }

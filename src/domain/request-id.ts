@@ -14,6 +14,7 @@ import { isPurged, type Token } from "./token.ts";
 // the salt, so that a repeat makes the same ones again, though no secret is stored.
 
 const LASTS = 24 * 3_600_000;
+const MARGIN = 3_600_000;
 
 /** A request that may come several times, and shall have one effect. */
 export interface Request {
@@ -123,7 +124,8 @@ function attemptOf(context: Context, name: string, claim: ClaimValue): Attempt {
     mark: (recipes) => ({
       name: markOf(claim),
       value: JSON.stringify(recipes),
-      until: claim.time + LASTS,
+      // A claim never outlives its mark: a repeat in the moment of their end would have the effect again.
+      until: claim.time + LASTS + MARGIN,
     }),
   };
 }

@@ -2,7 +2,7 @@ import { fieldError } from "../errors.ts";
 import type { PageCursor } from "../store/token-store.ts";
 import { type Caller, reaches, resolveOwner, resolveTenant } from "./caller.ts";
 import type { Context } from "./context.ts";
-import { type Filter, matches } from "./filter.ts";
+import { createMatcher, type Filter } from "./filter.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { tokenNotFound } from "./refusals.ts";
 import type { Token } from "./token.ts";
@@ -36,8 +36,8 @@ export async function deleteTokens(
   revocation: Revocation,
   signal: AbortSignal,
 ): Promise<number> {
-  const now = context.clock();
-  const select = (token: Token) => reaches(caller, token) && matches(revocation.filter, token, now);
+  const matches = createMatcher(revocation.filter, context.clock());
+  const select = (token: Token) => reaches(caller, token) && matches(token);
 
   if (!revocation.allSubjects) {
     return context.store.removeAll(resolveOwner(caller, revocation.tenant, revocation.subject), select);

@@ -1,5 +1,5 @@
 import { fieldError, TokenError } from "../errors.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { IssuedToken } from "./issue.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
@@ -47,6 +47,8 @@ export async function rotateToken(
     check: () => findRotatable(context, caller, rotation.handle),
     run: (attempt) => replaceSecret(context, caller, rotation, attempt, signal),
   });
+  // A repeat may come with a weaker credential of the same caller.
+  if (!reaches(caller, token)) throw tokenNotFound();
   return { token, secret: secrets[0] ?? "" };
 }
 

@@ -63,21 +63,28 @@ export interface Token extends Owner {
 
 export type Status = "ACTIVE" | "INACTIVE" | "EXPIRED" | "EXHAUSTED";
 
+type Times = Pick<Token, "expireTime" | "idleTimeout" | "lastUsedTime" | "createTime">;
+
+/** When the token expires for want of use, if it is not used before. Undefined: it may go unused for ever. */
+export function idleEndOf({ idleTimeout, lastUsedTime, createTime }: Omit<Times, "expireTime">): number | undefined {
+  return idleTimeout === undefined ? undefined : (lastUsedTime ?? createTime) + idleTimeout;
+}
+
 /** When the token ends as things stand: at its expiry, or before that for want of use. Undefined: never. */
-export function endOf({
-  expireTime,
-  idleTimeout,
-  lastUsedTime,
-  createTime,
-}: Pick<Token, "expireTime" | "idleTimeout" | "lastUsedTime" | "createTime">): number | undefined {
-  if (idleTimeout === undefined) return expireTime;
-  return Math.min(expireTime ?? Number.POSITIVE_INFINITY, (lastUsedTime ?? createTime) + idleTimeout);
+export function endOf(times: Times): number | undefined {
+  const idleEnd = idleEndOf(times);
+  return idleEnd === undefined ? times.expireTime : Math.min(times.expireTime ?? idleEnd, idleEnd);
+}
+
+/** Whether the token is past its end, from which it does not come back. */
+export function hasEnded(token: Token, now: number): boolean {
+  const end = endOf(token);
+  return end !== undefined && end <= now;
 }
 
 /** The status at `now`. What can't be undone comes first. */
 export function statusOf(token: Token, now: number): Status {
-  const end = endOf(token);
-  if (end !== undefined && end <= now) return "EXPIRED";
+  if (hasEnded(token, now)) return "EXPIRED";
   if (token.usesLeft === 0) return "EXHAUSTED";
   return token.active ? "ACTIVE" : "INACTIVE";
 }
@@ -100,9 +107,13 @@ export function changed(token: Token, changes: Partial<Token>): Token {
   return { ...token, ...changes, version: token.version + 1 };
 }
 
-/** The next version of a record after a use at `now`, which moves on the end of a token that must not go unused. */
+/**
+ * The next version of a record after a use at `now`, which moves on the end of a token that must not go unused, unless it has ended
+ * already. A clock that is behind takes nothing back.
+ */
 export function used(token: Token, now: number, changes: Partial<Token> = {}): Token {
-  const next = changed(token, { ...changes, lastUsedTime: now });
+  if (hasEnded(token, now)) return changed(token, changes);
+  const next = changed(token, { ...changes, lastUsedTime: Math.max(now, token.lastUsedTime ?? now) });
   if (token.idleTimeout === undefined || changes.purgeTime !== undefined) return next;
   const retention = (token.purgeTime ?? 0) - (endOf(token) ?? 0);
   return { ...next, purgeTime: (endOf(next) ?? 0) + retention };

@@ -1,14 +1,16 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { fieldError, TokenError } from "../errors.ts";
+import { aliasIn } from "./alias.ts";
 import type { Caller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { editToken } from "./edit.ts";
 import { requireAdministrator } from "./entitlement.ts";
 import { requireLabel } from "./issue.ts";
-import { purgeTimeOf, requirePermanent, resolveExpireTime } from "./lifetime.ts";
+import { checkExpireTime, purgeTimeOf, requirePermanent } from "./lifetime.ts";
+import type { TokenHandle } from "./lookup.ts";
 import { normalizeScopes } from "./scopes.ts";
-import { edited, statusOf, type Token } from "./token.ts";
+import { edited, endOf, statusOf, type Token } from "./token.ts";
 
 /** What to change; what is absent stays. */
 export interface TokenChanges {
@@ -23,12 +25,12 @@ export interface TokenChanges {
  * Changes a token, if `etag` is empty or still the token's.
  *
  * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, what `editToken` and
- * `resolveExpireTime` throw
+ * `checkExpireTime` throw
  */
 export async function updateToken(
   context: Context,
   caller: Caller,
-  id: string,
+  handle: TokenHandle,
   changes: TokenChanges,
   etag: string,
   signal?: AbortSignal,
@@ -44,7 +46,15 @@ export async function updateToken(
       ...("claims" in changes && { claims: checkClaims(changes.claims) }),
     });
   };
-  return editToken(context, caller, { id }, change, signal);
+  const token = await editToken(context, caller, handle, change, signal);
+  if ("expireTime" in changes) await keepAlias(context, token);
+  return token;
+}
+
+/** What an imported token is found by lives as long as its record. Whoever is not told that this was done repeats the call. */
+async function keepAlias(context: Context, { id, digests, purgeTime }: Token): Promise<void> {
+  const isImported = digests.some(({ source }) => source !== "");
+  if (isImported) await context.store.addAlias(aliasIn(id), id, purgeTime);
 }
 
 /** What callers see of a token's revision. */
@@ -66,12 +76,8 @@ function moveExpiry(context: Context, token: Token, expireTime: number | undefin
     throw fieldError("LIFETIME_INVALID", "expire_time", `the token is ${status.toLowerCase()}; make a new one`);
   }
   if (expireTime === undefined) requirePermanent(kind, "expire_time");
-  const resolved = resolveExpireTime(
-    kind,
-    expireTime === undefined ? { type: "permanent" } : { type: "until", time: expireTime },
-    now,
-  );
-  return { expireTime: resolved, purgeTime: purgeTimeOf(kind, resolved) };
+  const moved = expireTime === undefined ? undefined : checkExpireTime(kind, "expire_time", expireTime, now);
+  return { expireTime: moved, purgeTime: purgeTimeOf(kind, endOf({ ...token, expireTime: moved })) };
 }
 
 function narrowScopes(token: Token, scopes: readonly string[]): string[] {

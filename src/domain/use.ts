@@ -1,20 +1,29 @@
 import type { Context } from "./context.ts";
-import { type SecretDigest, type Token, used } from "./token.ts";
+import { idleEndOf, type SecretDigest, type Token, used } from "./token.ts";
+
+/** How close to its end for want of use a token has its next use written at once: noted, it could come too late. */
+const CLOSE = 60_000;
 
 /**
- * Takes note that the token was used by the secret of this digest: a limited use is counted and a pending secret takes effect at
- * once, all else is only noted.
+ * Takes note that the token was used by the secret of this digest: a limited use is counted, a pending secret takes effect and a
+ * token that is about to end for want of use goes on, all at once; all else is only noted.
  *
  * @returns the token after it; undefined if somebody else changed it meanwhile: nothing is done then.
  */
 export async function useToken(context: Context, token: Token, digest: SecretDigest): Promise<Token | undefined> {
-  if (token.usesLeft === undefined && digest.pendingGrace === undefined) {
+  const now = context.clock();
+  if (!mustWriteUse(token, digest, now)) {
     context.lastUse.note(token);
     return token;
   }
-  const now = context.clock();
   const next = used(token, now, { ...takeUse(context, token, now), digests: settle(token, digest, now) });
   return (await context.store.replace(token, next)) === "replaced" ? next : undefined;
+}
+
+/** Whether a use by the secret of this digest has to be written before it counts. */
+export function mustWriteUse(token: Token, digest: SecretDigest, now: number): boolean {
+  if (token.usesLeft !== undefined || digest.pendingGrace !== undefined) return true;
+  return now > (idleEndOf(token) ?? Number.POSITIVE_INFINITY) - CLOSE;
 }
 
 /** One use less. A permanent token that is used up would be listed for ever, so its retention begins with its last use. */

@@ -62,8 +62,10 @@ function toLifetime(lifetime: CreateRequest["lifetime"]): Lifetime {
   }
 }
 
-/** How a Get, SetActive, Rotate or Delete names its token. That one is named is a rule of the proto. */
-export function toHandle({ token }: GetRequest | SetActiveRequest | RotateRequest | DeleteRequest): TokenHandle {
+/** How a Get, Update, SetActive, Rotate or Delete names its token. That one is named is a rule of the proto. */
+export function toHandle({
+  token,
+}: GetRequest | UpdateRequest | SetActiveRequest | RotateRequest | DeleteRequest): TokenHandle {
   return token.case === "secret" ? { secret: token.value } : { id: token.value ?? "" };
 }
 
@@ -91,17 +93,22 @@ export function toRevocation(request: DeleteAllRequest): Revocation {
 
 function toFilter(request: ListRequest | DeleteAllRequest): Filter {
   return {
-    kinds: request.kinds.length > 0 ? request.kinds : undefined,
+    kinds: unlessEmpty(request.kinds),
     status: fromStatusMessage(request.status),
     permanent: request.permanent,
     label: request.label,
     clientId: request.clientId || undefined,
-    ids: request.ids.length > 0 ? request.ids : undefined,
-    exceptIds: request.exceptIds,
+    ids: unlessEmpty(request.ids),
+    exceptIds: unlessEmpty(request.exceptIds),
     created: toPeriod("created", request.createdAfter, request.createdBefore),
     expiring: toPeriod("expiring", request.expiringAfter, request.expiringBefore),
     lastUsed: toPeriod("last_used", request.lastUsedAfter, request.lastUsedBefore),
   };
+}
+
+/** An empty list is one that was not sent. */
+function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined;
 }
 
 function toPeriod(

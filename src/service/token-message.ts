@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type TokenSchema, TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
-import { type Status, statusOf, type Token } from "../domain/token.ts";
+import { idleEndOf, type Status, statusOf, type Token } from "../domain/token.ts";
 import { etagOf } from "../domain/update.ts";
 import { msToDuration, msToTimestamp } from "./times.ts";
 
@@ -13,6 +13,7 @@ const STATUS: Record<Status, TokenStatus> = {
 
 /** A token as the API shows it at `now`. */
 export function toTokenMessage(token: Token, now: number): MessageInitShape<typeof TokenSchema> {
+  const idleEnd = idleEndOf(token);
   return {
     id: token.id,
     tenant: token.tenant,
@@ -33,9 +34,7 @@ export function toTokenMessage(token: Token, now: number): MessageInitShape<type
       remainingLife: msToDuration(Math.max(0, token.expireTime - now)),
     }),
     ...(token.lastUsedTime !== undefined && { lastUsedTime: msToTimestamp(token.lastUsedTime) }),
-    ...(token.idleTimeout !== undefined && {
-      idleExpireTime: msToTimestamp((token.lastUsedTime ?? token.createTime) + token.idleTimeout),
-    }),
+    ...(idleEnd !== undefined && { idleExpireTime: msToTimestamp(idleEnd) }),
     active: token.active,
     status: STATUS[statusOf(token, now)],
     ...(token.usesLeft !== undefined && { usesLeft: token.usesLeft }),

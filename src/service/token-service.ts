@@ -46,7 +46,7 @@ export function createTokenService(context: Context): Handlers {
 
     async update(caller, request, signal) {
       const changes = toChanges(request);
-      return { token: show(await updateToken(context, caller, request.id, changes, request.etag, signal)) };
+      return { token: show(await updateToken(context, caller, toHandle(request), changes, request.etag, signal)) };
     },
 
     async setActive(caller, request, signal) {

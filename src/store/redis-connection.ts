@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { TokenError } from "../errors.ts";
+import { RedisClock } from "./redis-clock.ts";
 import { META_KEY } from "./redis-keys.ts";
 import type { RedisLocation } from "./redis-location.ts";
 import { defineScripts, type ScriptedRedis } from "./redis-scripts.ts";
@@ -46,6 +47,8 @@ export interface ConnectionOptions {
  */
 export class RedisConnection {
   readonly client: ScriptedRedis;
+  /** The server's, once it serves. */
+  readonly clock = new RedisClock();
   readonly #options: ConnectionOptions;
   readonly #timer: NodeJS.Timeout;
   #serves = false;
@@ -157,7 +160,12 @@ export class RedisConnection {
   /** Makes sure that the server takes writes, and that its data is that of the shard key: else all ids would be wrong. */
   async #claim(): Promise<void> {
     try {
-      const found = await this.client.claimData(META_KEY, this.#shardKey);
+      let found = "";
+      await this.clock.learn(async () => {
+        const [shardKey, now] = await this.client.claimData(META_KEY, this.#shardKey);
+        found = shardKey;
+        return now;
+      });
       if (this.#hasClaimed && found !== this.#shardKey) throw new Error("the data was replaced: restart Latchkey");
       this.#shardKey = found;
       this.#hasClaimed = true;

@@ -38,6 +38,16 @@ export function childrenKey(id: string): string {
   return `lk:c:{${tagIn(id)}}:${id}`;
 }
 
+/** A string: what is kept under a name, as a claim or as the mark of a write. */
+export function claimKey(tag: string, name: string): string {
+  return `lk:r:{${tag}}:${name}`;
+}
+
+/** A string: the id of the token that goes by this name, whose owner the name does not tell. So it lies in a slot of its own. */
+export function aliasKey(alias: string): string {
+  return `lk:a:${alias}`;
+}
+
 /** A string that stays for a moment only: a removal holds up the owner's other writes, because they kept outrunning it. */
 export function pauseKey(tag: string, owner: Owner): string {
   return `lk:p:{${tag}}:${ownerPart(owner)}`;

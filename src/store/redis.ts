@@ -1,29 +1,28 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Owner, Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { encodeRecord, versionBytes } from "./record.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { RedisConnection } from "./redis-connection.ts";
-import {
-  childrenKey,
-  FINGERPRINTS_KEY,
-  indexKey,
-  indexMember,
-  labelKey,
-  pauseKey,
-  placesKey,
-  recordKey,
-  subjectsKey,
-} from "./redis-keys.ts";
+import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage, readRecord } from "./redis-pages.ts";
 import { chooseTokens, findFamily, readMembers, readSet, removeTokens } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
-import { idTaken } from "./rules.ts";
+import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
+import { aliasTaken, idTaken } from "./rules.ts";
 import { SHARD_KEY_LENGTH, shardTagger, tagIn } from "./shard.ts";
-import { type Change, type PageRange, REMOVE_BATCH, type TokenStore } from "./token-store.ts";
+import {
+  type Change,
+  type Claim,
+  type InsertOptions,
+  type Mark,
+  type PageRange,
+  REMOVE_BATCH,
+  type TokenStore,
+} from "./token-store.ts";
 
 /** How often a removal plans anew when others change the same tokens meanwhile, */
 const MAX_PLANS = 10;
@@ -64,6 +63,7 @@ export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<T
 
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #reader: RedisConnection;
   readonly #writer: RedisConnection;
   readonly #subscriber: RedisConnection;
@@ -76,36 +76,14 @@ class RedisStore implements TokenStore {
   ) {
     this.#reader = reader;
     this.#writer = writer;
+    this.clock = writer.clock.now;
     this.#subscriber = subscription.connection;
     this.#feed = subscription.feed;
     this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));
   }
 
-  async insert(token: Token, cap = Number.POSITIVE_INFINITY) {
-    const tag = tagIn(token.id);
-    const keys = [
-      recordKey(token.id),
-      indexKey(tag, token),
-      subjectsKey(tag, token.tenant),
-      labelKey(tag, token),
-      placesKey(tag, token),
-      recordKey(token.parentId || token.id),
-      childrenKey(token.parentId || token.id),
-      pauseKey(tag, token),
-    ];
-    const values = [
-      encodeRecord(token),
-      token.id,
-      indexMember(token),
-      token.createTime,
-      timeText(token.purgeTime),
-      token.holdsLabel ? timeText(holdsUntil(token)) : "",
-      token.holdsPlace ? timeText(holdsUntil(token)) : "",
-      cap === Number.POSITIVE_INFINITY ? "inf" : cap,
-      token.parentId === "" ? "0" : "1",
-      token.subject,
-    ];
-    const answer = await this.#write((client) => client.insertToken(...keys, ...values));
+  async insert(token: Token, options: InsertOptions = {}) {
+    const answer = await this.#write((client) => insertToken(client, token, options));
     if (answer === "id-taken") throw idTaken();
     return answer;
   }
@@ -118,31 +96,37 @@ class RedisStore implements TokenStore {
     return this.#reader.read((client) => Promise.all(ids.map((id) => readRecord(client, id))));
   }
 
-  replace(previous: Token, next: Token) {
-    const tag = tagIn(next.id);
-    const keys = [
-      recordKey(next.id),
-      indexKey(tag, next),
-      subjectsKey(tag, next.tenant),
-      labelKey(tag, previous),
-      labelKey(tag, next),
-      placesKey(tag, next),
-      childrenKey(next.parentId || next.id),
-      pauseKey(tag, next),
-    ];
-    const values = [
-      encodeRecord(next),
-      versionBytes(previous.version),
-      next.id,
-      indexMember(previous),
-      indexMember(next),
-      next.createTime,
-      timeText(next.purgeTime),
-      next.holdsLabel ? timeText(holdsUntil(next)) : "",
-      next.holdsPlace ? timeText(holdsUntil(next)) : "",
-      next.subject,
-    ];
-    return this.#write((client) => client.replaceToken(...keys, ...values));
+  replace(previous: Token, next: Token, mark?: Mark) {
+    return this.#write((client) => replaceToken(client, previous, next, mark));
+  }
+
+  async claim({ tag, name, value, until }: Claim) {
+    const key = claimKey(tag, name);
+    const known = await this.#writer.use((client) => client.set(key, value, "PXAT", timeText(until), "NX", "GET"));
+    return known ?? value;
+  }
+
+  async findClaim(tag: string, name: string) {
+    return (await this.#reader.read((client) => client.get(claimKey(tag, name)))) ?? undefined;
+  }
+
+  async addAlias(alias: string, id: string, purgeTime: number | undefined) {
+    const key = aliasKey(alias);
+    await this.#writer.use(async (client) => {
+      const until = purgeTime === undefined ? undefined : timeText(purgeTime);
+      const known = await (until === undefined
+        ? client.set(key, id, "NX", "GET")
+        : client.set(key, id, "PXAT", until, "NX", "GET"));
+      if (known === null) return;
+      if (known !== id) throw aliasTaken();
+      await (until === undefined ? client.persist(key) : client.pexpireat(key, until, "GT"));
+    });
+  }
+
+  findAliases(aliases: readonly string[]) {
+    return this.#reader.read((client) => {
+      return Promise.all(aliases.map(async (alias) => (await client.get(aliasKey(alias))) ?? undefined));
+    });
   }
 
   page(range: PageRange) {
@@ -215,11 +199,6 @@ class RedisStore implements TokenStore {
     this.#feed.close();
     await Promise.all([this.#reader, this.#writer, this.#subscriber].map((connection) => connection.close()));
   }
-}
-
-/** A time as the scripts take it. */
-function timeText(time: number | undefined): string {
-  return time === undefined ? "inf" : String(time);
 }
 
 function contended(): TokenError {

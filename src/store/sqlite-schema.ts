@@ -30,7 +30,13 @@ const SCHEMA = `
   CREATE INDEX tokens_by_place ON tokens (tenant, tag, subject, kind, place_until) WHERE place_until IS NOT NULL;
   CREATE INDEX tokens_by_parent ON tokens (parent_id) WHERE parent_id <> '';
   CREATE INDEX tokens_by_purge ON tokens (purge_time);
-  CREATE TABLE claims (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
+  CREATE TABLE claims (
+    tag TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (tag, name)
+  ) STRICT;
   CREATE INDEX claims_by_until ON claims (until);
   CREATE TABLE aliases (
     alias TEXT NOT NULL PRIMARY KEY,

@@ -5,9 +5,8 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: DatabaseSync) {
   return {
-    begin: database.prepare("BEGIN IMMEDIATE"),
-    commit: database.prepare("COMMIT"),
-    rollback: database.prepare("ROLLBACK"),
+    savepoint: database.prepare("SAVEPOINT change"),
+    undo: database.prepare("ROLLBACK TO change"),
     find: database.prepare("SELECT record FROM tokens WHERE id = :id AND purge_time > :now"),
     labelHolder: database.prepare(`
       SELECT id FROM tokens
@@ -38,11 +37,11 @@ export function prepareStatements(database: DatabaseSync) {
       SELECT record FROM tokens
       WHERE tenant = :tenant AND (tag, subject) > (:tag, :subject) AND purge_time > :now
       ORDER BY tag, subject, create_time DESC, id DESC LIMIT :limit`),
-    findClaim: database.prepare("SELECT value FROM claims WHERE name = :name AND until > :now"),
-    addClaim: database.prepare("INSERT OR REPLACE INTO claims VALUES (:name, :value, :until)"),
+    findClaim: database.prepare("SELECT value FROM claims WHERE tag = :tag AND name = :name AND until > :now"),
+    addClaim: database.prepare("INSERT OR REPLACE INTO claims VALUES (:tag, :name, :value, :until)"),
     purgeClaims: database.prepare(`
-      DELETE FROM claims WHERE name IN (SELECT name FROM claims WHERE until <= :now ORDER BY until LIMIT :most)`),
-    findAlias: database.prepare("SELECT id FROM aliases WHERE alias = :alias AND purge_time > :now"),
+      DELETE FROM claims WHERE rowid IN (SELECT rowid FROM claims WHERE until <= :now ORDER BY until LIMIT :most)`),
+    findAlias: database.prepare("SELECT id, purge_time FROM aliases WHERE alias = :alias AND purge_time > :now"),
     addAlias: database.prepare("INSERT OR REPLACE INTO aliases VALUES (:alias, :id, :purgeTime)"),
     purgeAliases: database.prepare(`
       DELETE FROM aliases

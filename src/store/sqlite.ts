@@ -5,9 +5,10 @@ import { TokenError } from "../errors.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
-import { shardTagger } from "./shard.ts";
+import { shardTagger, tagIn } from "./shard.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
+import { SqliteWriter } from "./sqlite-writer.ts";
 import {
   type Change,
   type Claim,
@@ -42,36 +43,39 @@ export async function openSqliteStore({ path, clock = systemClock }: SqliteStore
 
 class SqliteStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
+  readonly clock: Clock;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  readonly #clock: Clock;
+  readonly #writer: SqliteWriter;
   readonly #feed = new ChangeFeed();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
-    this.#clock = clock;
+    this.clock = clock;
     this.#statements = prepareStatements(database);
+    this.#writer = new SqliteWriter(database);
     this.shardTag = shardTagger(readShardKey(database));
   }
 
   async insert(token: Token, { cap = NEVER, parent, mark }: InsertOptions = {}) {
     return this.#write((now, changes) => {
       this.#purge(now);
-      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
+      if (mark && this.#findClaim(tagIn(token.id), mark.name, now) !== undefined) return "repeated";
       const known = this.#find(token.id, now);
       if (known) return acceptRepeat(known, token);
-      const owner = this.#place(token);
-      if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
-      if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
       if (token.parentId !== "" && !this.#find(token.parentId, now)) return "parent-gone";
-      if (parent) {
-        const outcome = this.#replace(parent.previous, parent.next, now, changes);
-        if (outcome !== "replaced") return outcome;
+      this.#statements.savepoint.run();
+      const parentOutcome = parent ? this.#replace(parent.previous, parent.next, now) : "replaced";
+      if (parentOutcome !== "replaced") return parentOutcome;
+      const refusal = this.#refuse(token, cap, now);
+      if (refusal) {
+        this.#statements.undo.run();
+        return refusal;
       }
-      const { id, kind, parentId, createTime } = token;
-      this.#statements.insert.run({ ...owner, id, kind, parentId, createTime, ...changeable(token) });
-      changes.push({ type: "changed", id });
-      if (mark) this.#statements.addClaim.run({ ...mark });
+      this.#add(token);
+      if (mark) this.#keep({ ...mark, tag: tagIn(token.id) });
+      if (parent) changes.push({ type: "changed", id: parent.next.id });
+      changes.push({ type: "changed", id: token.id });
       return "inserted";
     });
   }
@@ -86,31 +90,34 @@ class SqliteStore implements TokenStore {
 
   async replace(previous: Token, next: Token, mark?: Mark) {
     return this.#write((now, changes) => {
-      if (mark && this.#findClaim(mark.name, now) !== undefined) return "repeated";
-      const outcome = this.#replace(previous, next, now, changes);
-      if (outcome === "replaced" && mark) this.#statements.addClaim.run({ ...mark });
+      if (mark && this.#findClaim(tagIn(next.id), mark.name, now) !== undefined) return "repeated";
+      const outcome = this.#replace(previous, next, now);
+      if (outcome !== "replaced") return outcome;
+      if (mark) this.#keep({ ...mark, tag: tagIn(next.id) });
+      changes.push({ type: "changed", id: next.id });
       return outcome;
     });
   }
 
-  async claim({ name, value, until }: Claim) {
+  async claim(claim: Claim) {
     return this.#write((now) => {
       this.#purge(now);
-      const known = this.#findClaim(name, now);
-      if (known === undefined) this.#statements.addClaim.run({ name, value, until });
-      return known ?? value;
+      const known = this.#findClaim(claim.tag, claim.name, now);
+      if (known === undefined) this.#keep(claim);
+      return known ?? claim.value;
     });
   }
 
-  async findClaim(_tag: string, name: string) {
-    return this.#read((now) => this.#findClaim(name, now));
+  async findClaim(tag: string, name: string) {
+    return this.#read((now) => this.#findClaim(tag, name, now));
   }
 
   async addAlias(alias: string, id: string, purgeTime = NEVER) {
-    this.#write((now) => {
+    await this.#write((now) => {
       const known = this.#statements.findAlias.get({ alias, now });
       if (known && known.id !== id) throw aliasTaken();
-      if (!known) this.#statements.addAlias.run({ alias, id, purgeTime });
+      const until = Math.max(purgeTime, Number(known?.purge_time ?? 0));
+      if (known?.purge_time !== until) this.#statements.addAlias.run({ alias, id, purgeTime: until });
     });
   }
 
@@ -138,20 +145,19 @@ class SqliteStore implements TokenStore {
   }
 
   async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    // Nothing comes between the steps: they run without a pause, and no other process has the file.
-    const doomed = this.#read((now) => {
-      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
-      return this.#withDescendants(
-        picked.map((token) => token.id),
-        now,
-      );
-    });
     let count = 0;
-    for (let start = 0; start < doomed.length; start += REMOVE_BATCH) {
-      const batch = doomed.slice(start, start + REMOVE_BATCH);
-      count += this.#write((_, changes) => this.#delete(batch, changes));
+    for (;;) {
+      const removed = await this.#write((now, changes) => {
+        const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
+        const doomed = this.#withDescendants(
+          picked.map((token) => token.id),
+          now,
+        );
+        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
+      });
+      count += removed;
+      if (removed < REMOVE_BATCH) return count;
     }
-    return count;
   }
 
   subscribe(listener: (change: Change) => void) {
@@ -173,41 +179,51 @@ class SqliteStore implements TokenStore {
 
   async close() {
     this.#feed.close();
+    this.#writer.flush();
     translateErrors(() => this.#database.close());
   }
 
   #read<T>(run: (now: number) => T): T {
-    return translateErrors(() => run(this.#clock()));
+    return translateErrors(() => run(this.clock()));
   }
 
-  /** Runs one transaction, and tells the listeners of its changes once they are on the disk. */
-  #write<T>(run: (now: number, changes: Change[]) => T): T {
+  /** Runs one write, and tells the listeners of its changes once they are on the disk. */
+  async #write<T>(run: (now: number, changes: Change[]) => T): Promise<T> {
     const changes: Change[] = [];
-    const result = translateErrors(() => {
-      try {
-        this.#statements.begin.run();
-        const result = run(this.#clock(), changes);
-        this.#statements.commit.run();
-        return result;
-      } catch (error) {
-        if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
-        throw error;
-      }
-    });
+    const result = await this.#writer
+      .write(() => run(this.clock(), changes))
+      .catch((error) => {
+        throw translate(error);
+      });
     for (const change of changes) this.#feed.publish(change);
     return result;
   }
 
-  #replace(previous: Token, next: Token, now: number, changes: Change[]) {
+  /** Why a new token can't be added. */
+  #refuse(token: Token, cap: number, now: number) {
+    if (token.holdsLabel && this.#isLabelTaken(token, now)) return "label-taken";
+    if (token.holdsPlace && this.#countPlaces(token, now) >= cap) return "cap-reached";
+    return undefined;
+  }
+
+  #add(token: Token): void {
+    const { id, kind, parentId, createTime } = token;
+    this.#statements.insert.run({ ...this.#place(token), id, kind, parentId, createTime, ...changeable(token) });
+  }
+
+  #replace(previous: Token, next: Token, now: number) {
     if (this.#find(previous.id, now)?.version !== previous.version) return "conflict";
     if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
     this.#statements.replace.run({ id: next.id, ...changeable(next) });
-    changes.push({ type: "changed", id: next.id });
     return "replaced";
   }
 
-  #findClaim(name: string, now: number): string | undefined {
-    return this.#statements.findClaim.get({ name, now })?.value as string | undefined;
+  #findClaim(tag: string, name: string, now: number): string | undefined {
+    return this.#statements.findClaim.get({ tag, name, now })?.value as string | undefined;
+  }
+
+  #keep({ tag, name, value, until }: Claim): void {
+    this.#statements.addClaim.run({ tag, name, value, until });
   }
 
   /** Drops a few of the dead. */
@@ -288,8 +304,12 @@ function translateErrors<T>(run: () => T, path?: string): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof TokenError) throw error;
-    const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
-    throw new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
+    throw translate(error, path);
   }
+}
+
+function translate(error: unknown, path?: string): TokenError {
+  if (error instanceof TokenError) return error;
+  const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  return new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 
 /**
@@ -12,30 +13,38 @@ import type { Owner, Token } from "../domain/token.ts";
  */
 export interface TokenStore {
   /**
+   * The clock by which the store drops the dead and lets go of labels and places: one for all instances on its data, to within the
+   * time of a round trip. Whoever gives a token its times or judges it has to go by it.
+   */
+  readonly clock: Clock;
+
+  /**
    * The first three characters of the ids of an owner's tokens (base62). Equal for equal owners as long as the store
    * lives, so that all that belongs to one owner can lie together.
    */
   shardTag(owner: Owner): string;
 
   /**
-   * Adds a token.
+   * Adds a token; or answers the first of these that applies:
    *
-   * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label.
-   * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
+   * - `repeated`: the write of this `mark` was made before.
    * - `parent-gone`: it has a `parentId`, and no such token exists.
    * - `conflict`: `parent` is to change with it, and the stored version is not that of `parent.previous`.
-   * - `repeated`: the write of this `mark` was made before. Comes before all others.
+   * - `label-taken`: it has `holdsLabel`, and a live token of the same owner and kind holds that label; or the parent's change
+   *   would be answered so.
+   * - `cap-reached`: it has `holdsPlace`, and `cap` live tokens of the same owner and kind hold a place.
    *
-   * Live means: before `holdsUntil(token)`.
+   * Live means: before `holdsUntil(token)`. A parent that changes with it counts as it will be: a token that is used up for
+   * another can leave it its label and its place.
    *
-   * An insert of the very same token that is there already answers `inserted` again.
+   * An insert of the very same token that is there already writes nothing and answers `inserted` again.
    *
    * @throws CONFLICT if another token has this id.
    */
   insert(
     token: Token,
     options?: InsertOptions,
-  ): Promise<"inserted" | "label-taken" | "cap-reached" | "parent-gone" | "conflict" | "repeated">;
+  ): Promise<"inserted" | "repeated" | "parent-gone" | "conflict" | "label-taken" | "cap-reached">;
 
   /** The token with this id. */
   find(id: string): Promise<Token | undefined>;
@@ -44,19 +53,19 @@ export interface TokenStore {
   findMany(ids: readonly string[]): Promise<(Token | undefined)[]>;
 
   /**
-   * Puts `next` in the place of `previous` if the stored version is still `previous.version`.
+   * Puts `next` in the place of `previous` if the stored version is still `previous.version`; or answers the first of these that
+   * applies:
    *
+   * - `repeated`: the write of this `mark` was made before.
    * - `conflict`: the stored version is another one, or the token is gone.
    * - `label-taken`: `next` has `holdsLabel`, its label differs from that of `previous` or `next` is live, and another live
    *   token holds that label.
-   *
-   * - `repeated`: the write of this `mark` was made before. Comes before all others.
    *
    * Never idempotent, not even for the same bytes: of many that take the last use in one millisecond, one may win.
    *
    * `id`, owner, kind, `createTime`, `parentId` and `holdsPlace` never change.
    */
-  replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "conflict" | "label-taken" | "repeated">;
+  replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "repeated" | "conflict" | "label-taken">;
 
   /**
    * Keeps a text under a name, unless the shard has something under it already; answers what is kept from now on, until the
@@ -69,7 +78,7 @@ export interface TokenStore {
 
   /**
    * Lets a token be found by another name than its id, until its record is dropped by `purgeTime` (undefined: for ever).
-   * A name that leads to the same token already stays as it is.
+   * A name that leads to the same token already stays until the later of both times.
    *
    * @throws CONFLICT if the name leads to another token.
    */

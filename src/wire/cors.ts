@@ -15,9 +15,17 @@ export interface Cors {
   answerPreflight(request: WireRequest, response: WireResponse): boolean;
 }
 
-/** @param origins exact origins such as `https://app.example`; a lone `*` allows all; none switches CORS off. */
-export function createCors(origins: readonly string[]): Cors {
+/**
+ * @param origins exact origins such as `https://app.example`; a lone `*` allows all; none switches CORS off.
+ * @param headers what requests may carry besides the headers of the protocols and `authorization`.
+ */
+export function createCors(origins: readonly string[], headers: readonly string[]): Cors {
   const allowed = new Set(origins);
+  const preflightHeaders = {
+    "access-control-allow-methods": cors.allowedMethods.join(", "),
+    "access-control-allow-headers": [...cors.allowedHeaders, "Authorization", ...headers].join(", "),
+    "access-control-max-age": String(MAX_AGE_SECONDS),
+  };
 
   const allowedOrigin = (request: WireRequest): string | undefined => {
     const { origin } = request.headers;
@@ -40,7 +48,7 @@ export function createCors(origins: readonly string[]): Cors {
     answerPreflight(request, response) {
       if (allowed.size === 0 || !isPreflight(request)) return false;
       const granted = allowedOrigin(request) !== undefined;
-      response.writeHead(granted ? 204 : 403, granted ? preflightHeaders() : {});
+      response.writeHead(granted ? 204 : 403, granted ? preflightHeaders : {});
       response.end();
       return true;
     },
@@ -50,12 +58,4 @@ export function createCors(origins: readonly string[]): Cors {
 function isPreflight(request: WireRequest): boolean {
   const { origin, "access-control-request-method": method } = request.headers;
   return request.method === "OPTIONS" && origin !== undefined && method !== undefined;
-}
-
-function preflightHeaders(): Record<string, string> {
-  return {
-    "access-control-allow-methods": cors.allowedMethods.join(", "),
-    "access-control-allow-headers": [...cors.allowedHeaders, "Authorization"].join(", "),
-    "access-control-max-age": String(MAX_AGE_SECONDS),
-  };
 }

@@ -1,11 +1,25 @@
 import type { Readiness } from "./readiness.ts";
 import type { WireRequest, WireResponse } from "./request.ts";
 
-type Endpoint = () => Promise<{ readonly status: number; readonly body: object }>;
+interface Answer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
-/** The endpoints for probes and load balancers that speak plain HTTP, by path. */
-export function createHttpEndpoints(readiness: Readiness): ReadonlyMap<string, Endpoint> {
+type Endpoint = () => Promise<Answer>;
+
+/** Everybody may have the public keys, and keep them for five minutes: who changes keys waits that long between two steps. */
+const PUBLIC = { "cache-control": "public, max-age=300", "access-control-allow-origin": "*" };
+
+/**
+ * The endpoints for what speaks plain HTTP, by path: probes, load balancers and verifiers of JWTs.
+ *
+ * @param publicKeys the JWK set (RFC 7517) as it is now.
+ */
+export function createHttpEndpoints(readiness: Readiness, publicKeys: () => object): ReadonlyMap<string, Endpoint> {
   return new Map<string, Endpoint>([
+    ["/.well-known/jwks.json", async () => ({ status: 200, body: publicKeys(), headers: PUBLIC })],
     ["/healthz", async () => ({ status: 200, body: { status: "alive" } })],
     [
       "/readyz",
@@ -20,7 +34,8 @@ export function createHttpEndpoints(readiness: Readiness): ReadonlyMap<string, E
 /** Answers GET and HEAD by the endpoint, and refuses all other methods. */
 export async function serveEndpoint(endpoint: Endpoint, request: WireRequest, response: WireResponse): Promise<void> {
   if (request.method !== "GET" && request.method !== "HEAD") return refuseMethod(response, "GET, HEAD");
-  const { status, body } = await endpoint();
+  const { status, body, headers = {} } = await endpoint();
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   sendJson(response, status, body, request.method === "HEAD");
 }
 

@@ -14,16 +14,19 @@ import { refuseUnknownPath } from "./unknown-path.ts";
 export interface RouteOptions {
   readonly methods: Methods;
   readonly readiness: Readiness;
+  readonly publicKeys: () => object;
   readonly corsOrigins: readonly string[];
+  readonly corsHeaders: readonly string[];
   readonly limits: Limits;
   readonly endings: Endings;
   readonly log: Logger;
 }
 
 /** The one way that all requests take, whatever their HTTP version and protocol. */
-export function createRoute({ methods, readiness, corsOrigins, limits, endings, log }: RouteOptions): Route {
-  const cors = createCors(corsOrigins);
-  const endpoints = createHttpEndpoints(readiness);
+export function createRoute(options: RouteOptions): Route {
+  const { methods, limits, endings, log } = options;
+  const cors = createCors(options.corsOrigins, options.corsHeaders);
+  const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
 
   const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {
     const path = pathOf(request);

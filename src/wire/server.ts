@@ -18,9 +18,13 @@ export interface ServerOptions {
   readonly tls?: Tls | undefined;
   /** Origins whose pages may call. `*` alone: all of them. */
   readonly corsOrigins: readonly string[];
+  /** Headers that their requests may carry besides the usual ones. Default: none. */
+  readonly corsHeaders?: readonly string[] | undefined;
   readonly call: Call;
   /** Asks the store whether it can serve now. */
   readonly isReady: () => Promise<boolean>;
+  /** The JWK set that verifies the JWTs made here. */
+  readonly publicKeys: () => object;
   readonly log: Logger;
   /** How long to go on serving after `close`, while load balancers learn that they shouldn't send more. Default: 0. */
   readonly drainDelay?: number | undefined;
@@ -42,13 +46,13 @@ const LAST_WORDS_MS = 500;
 
 /** Serves all protocols on one port. Rejects if it can't be bound. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { listen, tls, corsOrigins, call, isReady, log } = options;
+  const { listen, tls, corsOrigins, corsHeaders = [], call, isReady, publicKeys, log } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const readiness = createReadiness(isReady);
   const shutdown = new AbortController();
   const endings = { draining: readiness.draining, shutdown: shutdown.signal };
   const methods = createMethods(call, readiness, limits, log);
-  const route = createRoute({ methods, readiness, corsOrigins, limits, endings, log });
+  const route = createRoute({ methods, readiness, publicKeys, corsOrigins, corsHeaders, limits, endings, log });
   const takeUnary = createUnaryLane({ call, limits, endings, log });
   const port = createPort({ tls, limits, route, takeUnary, log });
   const bound = await port.listen(listen.host, listen.port);

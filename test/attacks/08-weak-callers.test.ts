@@ -43,7 +43,12 @@ onEachStore((world) => {
         expect(await refusalOf(caller.delete({ token }))).toBe("NotFound TOKEN_NOT_FOUND");
       }
       for (const paths of [["label"], ["scopes"], ["label", "scopes"]]) {
-        const change = caller.update({ id: strong.id, label: "x", scopes: [], updateMask: { paths } });
+        const change = caller.update({
+          token: { case: "id", value: strong.id },
+          label: "x",
+          scopes: [],
+          updateMask: { paths },
+        });
         expect(await refusalOf(change)).toBe("NotFound TOKEN_NOT_FOUND");
       }
     });

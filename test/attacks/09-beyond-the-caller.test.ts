@@ -119,7 +119,9 @@ onEachStore((world) => {
     ])("by an update of %j", async (paths, refusal) => {
       const { id, secret, expireTime } = await newToken();
       const scopes = ["latchkey:self", "repo:read", "repo:write"];
-      const change = world.connect(secret).update({ id, scopes, claims: { admin: true }, updateMask: { paths } });
+      const change = world
+        .connect(secret)
+        .update({ token: { case: "id", value: id }, scopes, claims: { admin: true }, updateMask: { paths } });
       expect(await refusalOf(change)).toBe(refusal);
       const { token } = await world.connect().get({ token: { case: "id", value: id } });
       expect(token).toMatchObject({ scopes: ["latchkey:self", "repo:read"], expireTime, etag: "1" });
@@ -138,7 +140,7 @@ onEachStore((world) => {
     test("nor take back the scopes that it gave away", async () => {
       const { id, secret } = await newToken();
       const narrow = (scopes: string[]) =>
-        world.connect(secret).update({ id, scopes, updateMask: { paths: ["scopes"] } });
+        world.connect(secret).update({ token: { case: "id", value: id }, scopes, updateMask: { paths: ["scopes"] } });
       await narrow(["latchkey:self"]);
       expect(await refusalOf(narrow(["latchkey:self", "repo:read"]))).toBe("InvalidArgument SCOPE_WIDENED");
       const made = world.connect(secret).create({ kind: "personal", scopes: ["repo:read"] });

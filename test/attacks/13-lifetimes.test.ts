@@ -76,6 +76,20 @@ onSqlite((world) => {
       ["permanently, but not", '"permanent":false', UNREADABLE],
       ["permanently in words", '"permanent":"true"', UNREADABLE],
       ["both for a time and permanently", '"ttl":"60s","permanent":true', UNREADABLE],
+      ["both for a time and in words", '"ttl":"60s","life":"1 minute"', UNREADABLE],
+      ["in no words", '"life":""', UNREADABLE],
+      ["in words beyond all bounds", `"life":"1${"0".repeat(64)}h"`, UNREADABLE],
+      ["in a number for words", '"life":60', UNREADABLE],
+      ["in words without a unit", '"life":"60"', INVALID],
+      ["in words for nothing", '"life":"0 hours"', INVALID],
+      ["in words for less than nothing", '"life":"-6 hours"', INVALID],
+      ["in ISO 8601 for less than nothing", '"life":"-P1D"', INVALID],
+      ["in words for ever", '"life":"forever"', INVALID],
+      ["in words for NaN", '"life":"NaN hours"', INVALID],
+      ["in words for longer than dates go", '"life":"9999999999999 years"', INVALID],
+      ["in ISO 8601 for longer than dates go", '"life":"P99999999Y"', INVALID],
+      ["in words of other scripts", '"life":"٦ hours"', INVALID],
+      ["in words with a NUL", '"life":"6 hours\\u0000"', INVALID],
     ])("%s", async (_what, lifetime, refusal) => {
       const answer = await world.post("Create", `{"kind":"personal","subject":"json",${lifetime}}`);
       expect(refusalIn(answer)).toBe(refusal);
@@ -90,7 +104,9 @@ onSqlite((world) => {
     ["at the end of int64", until(INT64_MAX), "InvalidArgument LIFETIME_INVALID"],
   ])("an expiry is not moved to a time %s", async (_what, lifetime, refusal) => {
     const { id, expireTime } = await world.issue({ kind: "personal" });
-    const moved = world.connect().update({ id, expireTime: lifetime.value, updateMask: { paths: ["expire_time"] } });
+    const moved = world
+      .connect()
+      .update({ token: { case: "id", value: id }, expireTime: lifetime.value, updateMask: { paths: ["expire_time"] } });
     expect(await refusalOf(moved)).toBe(refusal);
     expect((await world.connect().get({ token: { case: "id", value: id } })).token?.expireTime).toEqual(expireTime);
   });
@@ -122,6 +138,8 @@ onEachStore((world) => {
     ["a minute", () => ttl(60n)],
     ["until the last second of the year 9999", () => until(END_OF_TIME)],
     ["for ever", () => ({ case: "permanent", value: true })],
+    ["six hours, in words", () => ({ case: "life", value: "6 hours" })],
+    ["a month, in ISO 8601", () => ({ case: "life", value: "P1M" })],
   ])("a token can live %s", async (_what, lifetime) => {
     const { secret, id, expireTime } = await world.issue({ kind: "personal", lifetime: lifetime() });
     expect(await world.judge(secret)).toBe("ACTIVE");

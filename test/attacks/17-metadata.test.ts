@@ -3,9 +3,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { ROOT_TOKEN } from "../support/service.ts";
-import { onSqlite } from "./world.ts";
+import { onSqlite, refusalOf, type World } from "./world.ts";
 
 const KINDS = `
 kinds:
@@ -17,6 +20,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "latchkey-kinds-"));
   writeFileSync(join(folder, "kinds.yaml"), KINDS);
+  writeFileSync(join(folder, "issuers.yaml"), "tenant_header: X-App-Id\n");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -51,6 +55,17 @@ function http2Call(path: string, headers: [string, string][], body: string): Buf
   ]);
 }
 
+/** Status and reason of a List with these lines among the headers, over HTTP/1.1. */
+async function listOver(world: World, lines: string[], body: string): Promise<string> {
+  const { hostname, port } = new URL(world.service.url);
+  const socket = connect(Number(port), hostname);
+  const head = ["POST /latchkey.v1.TokenService/List HTTP/1.1", "Host: x", "Content-Type: application/json"];
+  const tail = [`Content-Length: ${body.length}`, "Connection: close", "", body];
+  socket.end([...head, ...lines, ...tail].join("\r\n"), "latin1");
+  const answer = await text(socket);
+  return `${answer.slice(9, 12)} ${/"reason":"(\w+)"/.exec(answer)?.[1] ?? ""}`.trim();
+}
+
 onSqlite(
   (world) => {
     let org: string;
@@ -61,16 +76,7 @@ onSqlite(
       plain = (await world.issue({ ...owner, kind: "plain" })).secret;
     });
 
-    /** Status and reason of a List with these lines among the headers, over HTTP/1.1. */
-    async function list(lines: string[], body = "{}"): Promise<string> {
-      const { hostname, port } = new URL(world.service.url);
-      const socket = connect(Number(port), hostname);
-      const head = ["POST /latchkey.v1.TokenService/List HTTP/1.1", "Host: x", "Content-Type: application/json"];
-      const tail = [`Content-Length: ${body.length}`, "Connection: close", "", body];
-      socket.end([...head, ...lines, ...tail].join("\r\n"), "latin1");
-      const answer = await text(socket);
-      return `${answer.slice(9, 12)} ${/"reason":"(\w+)"/.exec(answer)?.[1] ?? ""}`.trim();
-    }
+    const list = (lines: string[], body = "{}") => listOver(world, lines, body);
 
     const INVALID = "401 CREDENTIALS_INVALID";
     const good = `Authorization: Bearer ${ROOT_TOKEN}`;
@@ -164,6 +170,7 @@ onSqlite(
         'X-Forwarded-Client-Cert: Subject="CN=root"',
         "X-SSL-Client-Verify: SUCCESS",
         "X-Latchkey-Scopes: latchkey:root",
+        "X-App-Id: default",
         "Tenant-Bin: ZGVmYXVsdA==",
         "X-Bin: AAECAw==",
         "Trace-Bin: not base64 at all",
@@ -179,3 +186,82 @@ onSqlite(
   },
   () => ({ LATCHKEY_KINDS: join(folder, "kinds.yaml") }),
 );
+
+describe("where a header names the tenant", () => {
+  onSqlite(
+    (world) => {
+      const good = `Authorization: Bearer ${ROOT_TOKEN}`;
+      const body = (tenant: string, rest = "") => `{"tenant":"${tenant}"${rest}}`;
+      let own: string;
+      let boss: string;
+      beforeAll(async () => {
+        const self = { kind: "plain", tenant: "acme", subject: "ada", scopes: ["latchkey:self"] };
+        own = `Authorization: Bearer ${(await world.issue(self)).secret}`;
+        const admin = { kind: "plain", tenant: "acme", subject: "boss", scopes: ["latchkey:admin"] };
+        boss = `Authorization: Bearer ${(await world.issue(admin)).secret}`;
+      });
+
+      test("the root reaches that tenant and no other", async () => {
+        const list = (lines: string[], text = "{}") => listOver(world, [good, ...lines], text);
+        expect(await list([], body("globex"))).toBe("200");
+        expect(await list(["X-App-Id: acme"], body("acme"))).toBe("200");
+        expect(await list(["x-app-id: acme"], body("globex"))).toBe("403 OWNER_BEYOND_CALLER");
+        expect(await list(["X-App-Id: acme"], body("default"))).toBe("403 OWNER_BEYOND_CALLER");
+      });
+
+      test("nobody else gets anywhere by it", async () => {
+        for (const authorization of [own, boss]) {
+          const list = (...lines: string[]) => listOver(world, [authorization, ...lines], "{}");
+          expect(await list()).toBe("200");
+          expect(await list("X-App-Id: acme")).toBe("200");
+          expect(await list("X-App-Id: globex")).toBe("403 OWNER_BEYOND_CALLER");
+          expect(await list("X-App-Id: default")).toBe("403 OWNER_BEYOND_CALLER");
+        }
+      });
+
+      test("it is refused if it is there twice, empty, or no name, whoever calls", async () => {
+        for (const authorization of [good, own, boss]) {
+          for (const lines of [
+            ["X-App-Id: acme", "X-App-Id: acme"],
+            ["X-App-Id: acme", "x-app-id: globex"],
+            ["X-App-Id:"],
+            ["X-App-Id: acme, globex"],
+            ["X-App-Id: soci\xc3\xa9t\xc3\xa9"],
+            [`X-App-Id: ${"x".repeat(129)}`],
+          ]) {
+            expect(await listOver(world, [authorization, ...lines], "{}")).toBe("400 INVALID_REQUEST");
+          }
+        }
+      });
+
+      test("it gives nobody credentials, and no other header names a tenant", async () => {
+        expect(await listOver(world, ["X-App-Id: acme"], "{}")).toBe("401 CREDENTIALS_MISSING");
+        expect(await listOver(world, ["X-App-Id: acme", "Authorization: Bearer bad"], "{}")).toBe(
+          "401 CREDENTIALS_INVALID",
+        );
+        for (const line of [
+          "X-App-Id-Bin: Z2xvYmV4",
+          "X-Tenant: globex",
+          "X_App_Id: globex",
+          "X-Forwarded-App-Id: globex",
+        ]) {
+          expect(await listOver(world, [own, line], "{}")).toBe("200");
+        }
+      });
+
+      test("it goes by every protocol", async () => {
+        const subject = "by-header";
+        const headers = { "x-app-id": "acme" };
+        const { token } = await world.connect().create({ kind: "plain", subject }, { headers });
+        expect(token).toMatchObject({ tenant: "acme", creator: "root" });
+        const grpc = createClient(TokenService, createGrpcTransport({ baseUrl: world.service.url }));
+        const authorized = { ...headers, authorization: `Bearer ${ROOT_TOKEN}` };
+        expect((await grpc.list({ subject }, { headers: authorized })).tokens).toHaveLength(1);
+        expect(await refusalOf(grpc.list({ tenant: "globex" }, { headers: authorized }))).toBe(
+          "PermissionDenied OWNER_BEYOND_CALLER",
+        );
+      });
+    },
+    () => ({ LATCHKEY_KINDS: join(folder, "kinds.yaml"), LATCHKEY_ISSUERS: join(folder, "issuers.yaml") }),
+  );
+});

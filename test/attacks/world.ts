@@ -8,8 +8,10 @@ import {
   InactiveReason,
   InactiveReasonSchema,
   type IntrospectRequestSchema,
+  type IntrospectResponse,
   type TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
+import type { Surroundings } from "../../src/app.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
@@ -44,7 +46,7 @@ export class World {
     const { active, reason, token } = await this.connect(caller).introspect({ secret, ...question });
     expect(token !== undefined).toBe(active);
     expect(reason === InactiveReason.UNSPECIFIED).toBe(active);
-    return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
+    return verdictOf({ active, reason });
   }
 
   /** A name that no test has used. */
@@ -90,17 +92,26 @@ export function onSqlite(define: Define, variables: Variables = () => ({})): voi
 }
 
 /** Runs the same tests against a service on SQLite and against one on Redis. */
-export function onEachStore(define: Define, variables: Variables = () => ({})): void {
-  onStores(["SQLite", "Redis"], define, variables);
+export function onEachStore(
+  define: Define,
+  variables: Variables = () => ({}),
+  surroundings: Partial<Surroundings> = {},
+): void {
+  onStores(["SQLite", "Redis"], define, variables, surroundings);
 }
 
-function onStores(stores: readonly string[], define: Define, variables: Variables): void {
+function onStores(
+  stores: readonly string[],
+  define: Define,
+  variables: Variables,
+  surroundings: Partial<Surroundings> = {},
+): void {
   describe.each(stores)("on %s", (store) => {
     const world = new World();
     beforeAll(async () => {
       if (store === "Redis") world.redis = await startRedis();
       const location = world.redis && { LATCHKEY_STORE: world.redis.url };
-      world.service = await startService({ ...variables(), ...location });
+      world.service = await startService({ ...variables(), ...location }, undefined, surroundings);
     });
     afterAll(async () => {
       await world.service.close();
@@ -108,6 +119,11 @@ function onStores(stores: readonly string[], define: Define, variables: Variable
     });
     define(world);
   });
+}
+
+/** `ACTIVE`, or why not. */
+export function verdictOf({ active, reason }: Pick<IntrospectResponse, "active" | "reason">): string {
+  return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
 }
 
 /** Code and reason of a call that must fail, for example `NotFound TOKEN_NOT_FOUND`. */
@@ -121,7 +137,15 @@ export async function refusalOf(call: Promise<unknown>): Promise<string> {
   return `${Code[error.code]} ${infos[0]?.reason}`;
 }
 
-/** The same of an answer in Connect's JSON. */
+/** `ok`, or code and reason of a call that may fail. */
+export function outcomeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "ok",
+    () => refusalOf(call),
+  );
+}
+
+/** Code and reason of an answer in Connect's JSON that must be a refusal. */
 export function refusalIn({ status, text }: RawAnswer): string {
   if (status === 200) expect.unreachable(`the call was answered: ${text}`);
   const { code, details } = JSON.parse(text);

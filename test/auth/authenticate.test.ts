@@ -1,10 +1,15 @@
 import type { PeerCertificate } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { type AuthenticatorOptions, createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
+import { createIssuer } from "../../src/auth/issuers.ts";
 import { kindDefaults, kindTable } from "../../src/domain/kinds.ts";
-import type { Token } from "../../src/domain/token.ts";
+import { findBySecret } from "../../src/domain/lookup.ts";
+import type { SecretDigest, Token } from "../../src/domain/token.ts";
+import { useToken } from "../../src/domain/use.ts";
 import { TokenError } from "../../src/errors.ts";
+import { kindOf, MINUTE, openWorld } from "../domain/world.ts";
 import { answerOf, bearer, expectInvalid, failureOf, metadataOf, NOW, peer, tokenOf } from "./fixtures.ts";
+import { createEd25519, keySetOf, settingsOf, signJwt } from "./jwt-fixtures.ts";
 
 const ROOT = "lk_root_of-this-test";
 const kinds = kindTable([
@@ -13,11 +18,19 @@ const kinds = kindTable([
 ]);
 const certified = { ...peer, certificate: { subject: { CN: "billing" } } as PeerCertificate };
 
+const digest: SecretDigest = {
+  keyVersion: 1,
+  digest: new Uint8Array(32),
+  source: "",
+  until: undefined,
+  pendingGrace: undefined,
+};
+
 function authenticatorOf(tokens: Record<string, Token>, changes: Partial<AuthenticatorOptions> = {}) {
   return createAuthenticator({
     rootDigest: digestRootToken(ROOT),
-    verifySecret: async (secret) => tokens[secret],
-    noteUse: () => undefined,
+    verifySecret: async (secret) => (tokens[secret] ? { token: tokens[secret], digest } : undefined),
+    noteUse: async (token) => token,
     issuers: [],
     kinds,
     certificates: () => ({ tenant: "acme", subject: "billing", scopes: ["latchkey:introspect"] }),
@@ -68,12 +81,51 @@ describe("a Latchkey token", () => {
   };
 
   test("is used by a call that it is good for, and by no other", async () => {
-    const noteUse = vi.fn();
+    const noteUse = vi.fn(async (token: Token) => token);
     const tokens = { good: tokenOf(), once: tokenOf({ usesLeft: 1 }) };
     await authenticatorOf(tokens, { noteUse })(bearer("good"), peer);
-    expect(noteUse.mock.calls).toMatchObject([[{ id: "0000000000000000abc" }]]);
+    expect(noteUse.mock.calls).toEqual([[tokens.good, digest]]);
     await expectInvalid(authenticatorOf(tokens, { noteUse }), bearer("once"));
     expect(noteUse).toHaveBeenCalledTimes(1);
+  });
+
+  test("that must not go unused goes on with each call", async () => {
+    const world = await openWorld(kindOf({ idleTimeout: 30 * MINUTE }));
+    const { context } = world;
+    const { token, secret } = await world.issue({ kind: "test", scopes: ["latchkey:self"] });
+    const calling = authenticatorOf(
+      {},
+      {
+        verifySecret: (text) => findBySecret(context, text),
+        noteUse: (used, by) => useToken(context, used, by),
+        clock: context.clock,
+      },
+    );
+    for (let round = 0; round < 3; round++) {
+      world.pass(20 * MINUTE);
+      expect(await calling(bearer(secret), peer)).toMatchObject({ subject: "ada" });
+      await context.lastUse.flush();
+      expect((await context.store.find(token.id))?.lastUsedTime).toBe(context.clock());
+    }
+    world.pass(30 * MINUTE);
+    await expectInvalid(calling, bearer(secret));
+  });
+
+  test("that others change at this moment is looked up anew, until the use is noted", async () => {
+    const answers = [undefined, undefined, tokenOf({ version: 3 })];
+    const noteUse = vi.fn(async () => answers.shift());
+    expect(await authenticatorOf({ good: tokenOf() }, { noteUse })(bearer("good"), peer)).toEqual(alice);
+    expect(noteUse).toHaveBeenCalledTimes(3);
+  });
+
+  test("that others keep changing is not called invalid", async () => {
+    const noteUse = async () => undefined;
+    const error = await failureOf(authenticatorOf({ good: tokenOf() }, { noteUse })(bearer("good"), peer));
+    expect(error).toMatchObject({
+      code: "ABORTED",
+      reason: "CONFLICT",
+      message: "others keep changing the token that you call with; try again",
+    });
   });
 
   test("speaks for its owner, with its scopes", async () => {
@@ -119,6 +171,40 @@ describe("a Latchkey token", () => {
     };
     const error = await failureOf(authenticatorOf({}, { verifySecret })(bearer("good"), peer));
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
+  });
+});
+
+describe("a JWT", () => {
+  const key = createEd25519("ed");
+  const trusted = createIssuer(settingsOf({ keys: { keys: keySetOf(key) } }));
+  const foreign = signJwt(key, { iss: "latchkey" });
+  const tokens = { [foreign]: tokenOf(), [signJwt(key)]: tokenOf({ subject: "mallory" }) };
+
+  test("of an issuer that is not trusted may be the secret of a token", async () => {
+    const answer = { credential: "token", subject: "alice" };
+    expect(await authenticatorOf(tokens)(bearer(foreign), peer)).toMatchObject(answer);
+    expect(await authenticatorOf(tokens, { issuers: [trusted] })(bearer(foreign), peer)).toMatchObject(answer);
+  });
+
+  test("of a trusted issuer is that one's alone, whatever else knows it", async () => {
+    const both = authenticatorOf(tokens, { issuers: [trusted] });
+    expect(await both(bearer(signJwt(key)), peer)).toMatchObject({ credential: "jwt", subject: "alice" });
+    const forged = signJwt(createEd25519("ed"));
+    await expectInvalid(authenticatorOf({ [forged]: tokenOf() }, { issuers: [trusted] }), bearer(forged));
+  });
+
+  test("under the scheme of a kind is a token of that kind or nothing", async () => {
+    const withScheme = (secret: string) => metadataOf({ authorization: `OrgUserApiToken ${secret}` });
+    const both = authenticatorOf({ [foreign]: tokenOf({ kind: "api" }) }, { issuers: [trusted] });
+    expect(await both(withScheme(foreign), peer)).toMatchObject({ credential: "token", subject: "alice" });
+    await expectInvalid(both, withScheme(signJwt(key)));
+  });
+
+  test("of nobody gets the answer of any unknown token, and the log learns that it was one", async () => {
+    await expectInvalid(authenticatorOf({}, { issuers: [trusted] }), bearer(foreign));
+    const error = await failureOf(authenticatorOf({})(bearer(foreign), peer));
+    expect(error.cause).toBe("no such token or trusted issuer");
+    expect((await failureOf(authenticatorOf({})(bearer("unknown"), peer))).cause).toBe("no such token");
   });
 });
 

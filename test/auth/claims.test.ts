@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ClaimMapping, readIdentity } from "../../src/auth/claims.ts";
+import { NOW } from "./fixtures.ts";
 
 const mapping: ClaimMapping = {
   subject: ["sub"],
@@ -11,7 +12,7 @@ const mapping: ClaimMapping = {
 };
 
 function scopesOf(claims: Record<string, unknown>, changes: Partial<ClaimMapping> = {}) {
-  return readIdentity({ sub: "alice", ...claims }, { ...mapping, ...changes }).scopes;
+  return readIdentity({ sub: "alice", ...claims }, { ...mapping, ...changes }, NOW).scopes;
 }
 
 describe("without a table, a scope of the JWT", () => {
@@ -70,16 +71,46 @@ test("claims are found by a path, and only what the JWT itself holds", () => {
     scopes: ["realm_access", "roles"],
     tenant: { claim: ["https://example.com/org"] },
   };
-  expect(readIdentity({ sub: "alice", ...claims }, changes)).toEqual({
+  expect(readIdentity({ sub: "alice", ...claims }, changes, NOW)).toEqual({
     tenant: "globex",
     subject: "alice",
     scopes: ["latchkey:self"],
   });
-  expect(() => readIdentity({ sub: "alice" }, { ...mapping, tenant: { claim: ["constructor", "name"] } })).toThrow(
+  const inherited: ClaimMapping = { ...mapping, tenant: { claim: ["constructor", "name"] } };
+  expect(() => readIdentity({ sub: "alice" }, inherited, NOW)).toThrow(
     expect.objectContaining({ reason: "CREDENTIALS_INVALID" }),
   );
 });
 
 test("a fixed tenant can't be changed by a claim", () => {
-  expect(readIdentity({ sub: "alice", tenant: "victim", org: "victim" }, mapping).tenant).toBe("acme");
+  expect(readIdentity({ sub: "alice", tenant: "victim", org: "victim" }, mapping, NOW).tenant).toBe("acme");
+});
+
+describe("the moment of the login", () => {
+  const authTimeOf = (auth_time: unknown) => readIdentity({ sub: "alice", auth_time }, mapping, NOW).authTime;
+
+  test.each([
+    ["now", NOW / 1000, NOW],
+    ["a minute ago", NOW / 1000 - 60, NOW - 60_000],
+    ["between two seconds", NOW / 1000 - 0.5, NOW - 500],
+    ["1970", 0, 0],
+  ])("is %s, in seconds since 1970", (_, claim, expected) => {
+    expect(authTimeOf(claim)).toBe(expected);
+  });
+
+  test.each([
+    undefined,
+    null,
+    true,
+    String(NOW / 1000),
+    [NOW / 1000],
+    { seconds: NOW / 1000 },
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    -1,
+    NOW / 1000 + 0.001,
+    NOW,
+  ])("is not known if the JWT says %j", (claim) => {
+    expect(authTimeOf(claim)).toBeUndefined();
+  });
 });

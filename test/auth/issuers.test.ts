@@ -75,6 +75,22 @@ describe("accepts a JWT of the issuer", () => {
   });
 });
 
+describe("knows when the user behind a JWT has logged in", () => {
+  const authTimeOf = async (auth_time: unknown) =>
+    (await authenticate(bearer(signJwt(ed25519, { auth_time })), peer)).authTime;
+
+  test("if the JWT says so, also by a clock that is ahead within the tolerance", async () => {
+    expect(await authTimeOf(NOW_SECONDS - 300)).toBe(NOW - 300_000);
+    expect(await authTimeOf(NOW_SECONDS + 30)).toBe(NOW + 30_000);
+  });
+
+  test("but not if it says nothing, no number, or a time in the future", async () => {
+    for (const claim of [undefined, "now", String(NOW_SECONDS), NOW_SECONDS + 31, NOW]) {
+      expect(await authTimeOf(claim)).toBeUndefined();
+    }
+  });
+});
+
 describe("refuses a JWT whose claims", () => {
   test.each<[string, Record<string, unknown>]>([
     ["expired beyond the tolerance", { exp: NOW_SECONDS - 30 }],

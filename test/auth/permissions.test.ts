@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { authorize, methodPermissions } from "../../src/auth/permissions.ts";
+import { authorize, methodPermissions, needsNoCredentials } from "../../src/auth/permissions.ts";
 import { createCaller } from "../../src/domain/caller.ts";
 import { failureOf } from "./fixtures.ts";
 
-const SELF = ["Create", "List", "Get", "Update", "SetActive", "Delete", "DeleteAll"];
+const SELF = ["Create", "List", "Get", "Update", "SetActive", "Rotate", "Delete", "DeleteAll"];
+/** For them the secret in the request is enough. */
+const SECRET = ["Exchange"];
 const INTROSPECT = ["Introspect", "BatchIntrospect"];
 
 function attempt(scopes: string[], method: string): Promise<void> {
@@ -11,9 +13,9 @@ function attempt(scopes: string[], method: string): Promise<void> {
   return Promise.resolve().then(() => authorize(caller, method));
 }
 
-async function allowed(scopes: string[]): Promise<string[]> {
+async function allowed(scopes: string[]): Promise<Set<string>> {
   const outcomes = await Promise.allSettled([...methodPermissions.keys()].map((method) => attempt(scopes, method)));
-  return [...methodPermissions.keys()].filter((_, index) => outcomes[index]?.status === "fulfilled");
+  return new Set([...methodPermissions.keys()].filter((_, index) => outcomes[index]?.status === "fulfilled"));
 }
 
 describe("a caller with", () => {
@@ -25,9 +27,14 @@ describe("a caller with", () => {
     ["photos:read", []],
     ["LATCHKEY:ROOT", []],
     ["latchkey:*", []],
-  ])("%s may call %j", async (scope, methods) => {
-    expect(await allowed([scope])).toEqual(methods);
+  ])("%s may call %j, and what only asks for a secret", async (scope, methods) => {
+    expect(await allowed([scope])).toEqual(new Set([...methods, ...SECRET]));
   });
+});
+
+test("only what asks for a secret needs no credentials", () => {
+  expect([...methodPermissions.keys()].filter(needsNoCredentials)).toEqual(SECRET);
+  expect(needsNoCredentials("Watch")).toBe(false);
 });
 
 test("tells which permission is lacking", async () => {
@@ -36,7 +43,7 @@ test("tells which permission is lacking", async () => {
   expect(error.message).toBe("Introspect needs the permission latchkey:introspect");
 });
 
-test.each(["Rotate", "create", "", "constructor", "__proto__"])(
+test.each(["Watch", "create", "", "constructor", "__proto__"])(
   "denies the method %j without a row even to the root",
   async (method) => {
     const error = await failureOf(attempt(["latchkey:root"], method));

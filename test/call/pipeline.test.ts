@@ -101,16 +101,19 @@ describe("the order of a call", () => {
 
   test("answers every method of the service with its own type", async () => {
     const { token, secret } = await world.issue();
+    const { secret: link } = await world.issue({ kind: "link" });
     const id = { case: "id", value: token.id } as const;
     const call = wire();
     const calls = [
       request(method.create, { kind: "personal" }),
       request(method.list, {}),
       request(method.get, { token: id }),
-      request(method.update, { id: token.id, updateMask: { paths: ["label"] } }),
+      request(method.update, { token: { case: "id", value: token.id }, updateMask: { paths: ["label"] } }),
       request(method.setActive, { token: id, active: true }),
       request(method.introspect, { secret }),
       request(method.batchIntrospect, { requests: [{ secret }] }),
+      request(method.exchange, { secret: link }),
+      request(method.rotate, { token: id }),
       request(method.delete, { token: id }),
       request(method.deleteAll, {}),
     ];
@@ -118,6 +121,16 @@ describe("the order of a call", () => {
       TokenService.methods.map(({ name }) => name).toSorted(),
     );
     for (const sent of calls) expect((await call(sent)).$typeName).toBe(sent.method.output.typeName);
+  });
+
+  test("asks nobody for credentials where the secret in the request is all the proof it takes", async () => {
+    const { secret } = await world.issue({ kind: "link" });
+    const call = wire({ authenticate: unauthenticated });
+    expect(await call(request(method.exchange, { secret }))).toMatchObject({ token: { kind: "session" } });
+    await expect(call(request(method.exchange, { secret: "" }))).rejects.toMatchObject(refusal("INVALID_REQUEST"));
+    await expect(call(request(method.exchange, { secret: "x" }))).rejects.toMatchObject(
+      refusal("TOKEN_NOT_FOUND", "no such token"),
+    );
   });
 
   test("opens a method that has no row in the table of permissions to nobody", async () => {

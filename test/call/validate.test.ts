@@ -52,7 +52,10 @@ describe("a request is taken", () => {
     ["for a page of no size", check(ListRequestSchema, {})],
     [
       "with every field that a mask may name",
-      check(UpdateRequestSchema, { id: "x", updateMask: { paths: ["label", "expire_time", "scopes", "claims"] } }),
+      check(UpdateRequestSchema, {
+        token: { case: "id", value: "x" },
+        updateMask: { paths: ["label", "expire_time", "scopes", "claims"] },
+      }),
     ],
     [
       "for a hundred introspections",
@@ -100,12 +103,12 @@ describe("a request is refused, and the field is named,", () => {
     ],
     ["for a page of negative size", "page_size", check(ListRequestSchema, { pageSize: -1 })],
     ["with a status that is none", "status", check(ListRequestSchema, { status: 99 as never })],
-    ["without an id", "id", check(UpdateRequestSchema, { updateMask: mask })],
-    ["without a mask", "update_mask", check(UpdateRequestSchema, { id: "x" })],
+    ["without a token", "token", check(UpdateRequestSchema, { updateMask: mask })],
+    ["without a mask", "update_mask", check(UpdateRequestSchema, { token: { case: "id", value: "x" } })],
     [
       "with a mask of what may not change",
       "update_mask",
-      check(UpdateRequestSchema, { id: "x", updateMask: { paths: ["tenant"] } }),
+      check(UpdateRequestSchema, { token: { case: "id", value: "x" }, updateMask: { paths: ["tenant"] } }),
     ],
     ["without a secret", "secret", check(IntrospectRequestSchema, {})],
     ["for no introspection", "requests", check(BatchIntrospectRequestSchema, {})],
@@ -143,7 +146,7 @@ test("a refusal never repeats what was sent", () => {
   const runs = [
     check(IntrospectRequestSchema, { secret }),
     check(CreateRequestSchema, { kind: secret, tenant: secret, label: `${secret}\n`, scopes: [secret] }),
-    check(UpdateRequestSchema, { id: secret, updateMask: { paths: ["s3cret"] } }),
+    check(UpdateRequestSchema, { token: { case: "id", value: secret }, updateMask: { paths: ["s3cret"] } }),
   ];
   for (const run of runs) {
     const { message, violations } = thrownBy(run) as { message: string; violations: unknown };

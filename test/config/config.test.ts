@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { builtInKinds } from "../../src/domain/kinds.ts";
+import { builtInKinds, withIssuer } from "../../src/domain/kinds.ts";
 import { createAuthority } from "../support/tls.ts";
 import { errorOf, makeFolder, writeFixture } from "./folder.ts";
 
@@ -17,7 +17,7 @@ describe("without any variable", () => {
       store: { location: "sqlite:./data/latchkey.db", shared: false, tls: {} },
       dataFolder: "./data",
       keysPath: "data/keys.yaml",
-      kinds: builtInKinds,
+      kinds: withIssuer(builtInKinds, "latchkey"),
       issuers: undefined,
       rootToken: undefined,
       tls: undefined,
@@ -107,6 +107,18 @@ describe("a variable is read", () => {
   });
 });
 
+describe("LATCHKEY_ISSUER", () => {
+  const issuersIn = (variables: Record<string, string>) =>
+    Object.fromEntries([...readConfig(variables).kinds.values()].map(({ name, jwt }) => [name, jwt.issuer]));
+
+  test("is the iss of all kinds that have none of their own", () => {
+    expect(issuersIn({}).access).toBe("latchkey");
+    expect(issuersIn({ LATCHKEY_ISSUER: "https://{tenant}.example" }).access).toBe("https://{tenant}.example");
+    const kinds = writeFixture("kinds.yaml", "kinds: [{name: a, prefix: aa}]");
+    expect(issuersIn({ LATCHKEY_KINDS: kinds, LATCHKEY_ISSUER: "tokens" })).toEqual({ a: "tokens" });
+  });
+});
+
 describe("a bad value refuses to start, with one line that says what is wrong and does not repeat it", () => {
   const store = "LATCHKEY_STORE must be sqlite:<path>, redis://… or rediss://…";
   const listen = "LATCHKEY_LISTEN must be host:port, for example 127.0.0.1:8080";
@@ -114,6 +126,7 @@ describe("a bad value refuses to start, with one line that says what is wrong an
   const rootToken =
     "LATCHKEY_ROOT_TOKEN must be 32 characters or more that a header can carry: ASCII, no space, no comma";
   const logLevel = "LATCHKEY_LOG must be silent, error, warn, info or debug";
+  const issuer = "LATCHKEY_ISSUER must be 1 to 512 characters without spaces, and without braces but for {tenant}";
   const delay = "LATCHKEY_DRAIN_DELAY must be whole seconds, 0 to 999";
 
   test.each([
@@ -165,6 +178,7 @@ describe("a bad value refuses to start, with one line that says what is wrong an
     ].map((value) => [rootToken, value]),
     ...["2", "true", "yes", " 1"].map((value) => ["LATCHKEY_STRICT must be 0 or 1", value]),
     ...["trace", "INFO", "verbose", "10"].map((value) => [logLevel, value]),
+    ...["a b", "a\tb", "\0", "{", "{id}", "https://{tenant.example", "x".repeat(513)].map((value) => [issuer, value]),
     ...["-1", "1.5", "1000", "5s", "1e2", " 1"].map((value) => [delay, value]),
     ...[
       "LATCHKEY_TLS_CERT",

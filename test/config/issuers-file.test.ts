@@ -40,6 +40,7 @@ function issuerWith(lines: Record<string, string>): string {
 describe("an issuer", () => {
   test("that says no more than it must grants its users nothing but latchkey:self, and that only if its JWTs say so", () => {
     expect(read(issuerWith({}))).toEqual({
+      tenantHeader: undefined,
       issuers: [
         {
           issuer: "https://login.example",
@@ -103,6 +104,14 @@ issuers:
     ]);
   });
 
+  test("stands beside the header that names tenants", () => {
+    const { tenantHeader, issuers } = read(`tenant_header: X-App-Id\n${issuerWith({})}`);
+    expect([tenantHeader, issuers.length]).toEqual(["x-app-id", 1]);
+    expect(faultsOf("tenant_header: [x-app-id]")).toEqual([
+      "issuers.yaml:1: tenant_header: Invalid input: expected string, received array",
+    ]);
+  });
+
   test("keeps its keys in a file beside the issuers file", () => {
     mkdirSync(join(folder, "keys"));
     writeFileSync(join(folder, "keys", "login.json"), jwks);
@@ -131,7 +140,7 @@ certificates:
       "issuers.yaml:2: issuers[0]: needs exactly one of jwks, jwks_file and jwks_url",
       "issuers.yaml:2: issuers[0]: needs exactly one of tenant and tenant_claim",
       "issuers.yaml:3: issuers[0].audience: is not a known field",
-      "issuers.yaml:4: issuers[0].clock_tolerance: Invalid input: expected string, received number",
+      'issuers.yaml:4: issuers[0].clock_tolerance: must be a duration such as "15 minutes", "10h" or "90d"',
       `issuers.yaml:5: issuers[0].algorithms[0]: Invalid option: expected one of ${ALGORITHMS.map((name) => `"${name}"`).join("|")}`,
       "issuers.yaml:6: issuers[0].default_scopes: grants a scope that is not in allowed_scopes",
       "issuers.yaml:7: issuers[0].scope_mapping: grants a scope that is not in allowed_scopes",
@@ -173,6 +182,7 @@ describe("certificates", () => {
     scopes: []
 `;
     expect(read(text)).toEqual({
+      tenantHeader: undefined,
       issuers: [],
       certificates: [
         {

@@ -52,6 +52,32 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(faultsOf(changes)).toEqual([fault]);
 });
 
+test.each(["x-app-id", "X-App-Id", "tenant"])("the tenant may stand in the header %s", (name) => {
+  expect(issuersSchema.parse({ tenant_header: name })).toMatchObject({ tenant_header: name.toLowerCase() });
+});
+
+const form = "must be the name of a header: letters, digits and -, 64 at most";
+const taken = "is a header that means something else";
+test.each([
+  ["", form],
+  ["x app", form],
+  ["x_app", form],
+  [":path", form],
+  ["-x", form],
+  ["x-é", form],
+  [`x${"a".repeat(64)}`, form],
+  ...["Authorization", "Cookie", "Host", "Origin", "Content-Type", "grpc-timeout", "Connect-Protocol-Version"].map(
+    (name): [string, string] => [name, taken],
+  ),
+  ...["X-Forwarded-For", "proxy-authorization", "TE", "tenant-bin", "x-user-agent", "if-match"].map(
+    (name): [string, string] => [name, taken],
+  ),
+])("the tenant can't stand in the header %j", (name, fault) => {
+  expect(issuersSchema.safeParse({ tenant_header: name }).error?.issues).toMatchObject([
+    { path: ["tenant_header"], message: fault },
+  ]);
+});
+
 test.each(["http://localhost:8080/jwks", "http://127.0.0.1/jwks", "http://[::1]:1/jwks", "https://login.example/jwks"])(
   "keys may come from %s",
   (url) => {

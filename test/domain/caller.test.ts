@@ -15,6 +15,7 @@ describe("a caller", () => {
   test.each([
     ["the root", root, "root"],
     ["anyone else, a root by its scope included", callerOf({ scopes: ["latchkey:root"] }), "acme/ada"],
+    ["one that acts in another tenant, by where it comes from", callerOf({ homeTenant: "default" }), "default/ada"],
   ])("%s is named in the records that it makes", (_, caller, name) => {
     expect(nameOf(caller)).toBe(name);
   });

@@ -65,7 +65,9 @@ test("edits of twenty callers at the same moment all come to pass", async () => 
   const { context, issue } = await openWorld();
   const { token } = await issue();
   await Promise.all(
-    Array.from({ length: 20 }, (_, index) => updateToken(context, admin, token.id, { label: `label-${index}` }, "")),
+    Array.from({ length: 20 }, (_, index) =>
+      updateToken(context, admin, { id: token.id }, { label: `label-${index}` }, ""),
+    ),
   );
   expect(await context.store.find(token.id)).toMatchObject({ revision: 21, version: 21 });
 });
@@ -74,7 +76,7 @@ test("a label that another token has taken is refused in an edit too", async () 
   const { context, issue } = await openWorld(kindOf({ uniqueLabels: true }));
   await issue({ kind: "test", label: "a" });
   const { token } = await issue({ kind: "test", label: "b" });
-  await expect(updateToken(context, root, token.id, { label: "a" }, "")).rejects.toMatchObject(
+  await expect(updateToken(context, root, { id: token.id }, { label: "a" }, "")).rejects.toMatchObject(
     refusal("LABEL_TAKEN", "label: another live token of this subject and kind has it"),
   );
   expect((await setActive(context, root, { id: token.id }, false)).label).toBe("b");

@@ -1,10 +1,55 @@
 import { describe, expect, test } from "vitest";
-import { boundExpireTime, requireAudiences } from "../../src/domain/entitlement.ts";
+import { boundExpireTime, requireAudiences, requireKind } from "../../src/domain/entitlement.ts";
+import { kindTable } from "../../src/domain/kinds.ts";
 import type { Lifetime } from "../../src/domain/lifetime.ts";
-import { callerOf, HOUR, kindOf, NOW, refusal, thrownBy, tokenOf } from "./world.ts";
+import { admin, callerOf, HOUR, kindOf, NOW, refusal, root, thrownBy, tokenOf } from "./world.ts";
 
 const SCOPES = ["latchkey:self"];
 const ADMIN = ["latchkey:admin"];
+
+describe("a kind that needs a fresh login", () => {
+  const fresh = kindOf({ creators: ["jwt", "token", "certificate"], freshLogin: HOUR });
+  const kinds = kindTable([fresh, kindOf({ name: "other", creators: ["jwt"] })]);
+  const tooOld = refusal(
+    "LOGIN_TOO_OLD",
+    "tokens of this kind need a fresh login: log in again, and call with the new JWT",
+  );
+
+  test.each([
+    ["just now", NOW],
+    ["as long ago as may be", NOW - HOUR],
+    ["by a clock that is ahead", NOW + 30_000],
+  ])("is made by who has logged in %s", (_, authTime) => {
+    expect(requireKind(kinds, callerOf({ authTime }), "test", NOW)).toBe(fresh);
+  });
+
+  test.each([
+    ["a millisecond longer ago", { authTime: NOW - HOUR - 1 }],
+    ["in 1970", { authTime: 0 }],
+    ["nobody knows when", {}],
+    ["nobody knows when, behind a token", { credential: "token", token: tokenOf({ createTime: NOW }) } as const],
+    ["never, as a certificate", { credential: "certificate" } as const],
+  ])("is not made by who has logged in %s", (_, changes) => {
+    expect(thrownBy(() => requireKind(kinds, callerOf(changes), "test", NOW))).toMatchObject({
+      ...tooOld,
+      code: "UNAUTHENTICATED",
+    });
+  });
+
+  test("is made by administrators and the root, and other kinds by everyone, whatever their login", () => {
+    for (const caller of [admin, root, callerOf({ scopes: ADMIN, authTime: 0 })]) {
+      expect(requireKind(kinds, caller, "test", NOW)).toBe(fresh);
+    }
+    expect(requireKind(kinds, callerOf({ authTime: 0 }), "other", NOW).name).toBe("other");
+  });
+
+  test("tells who may not make it at all nothing of logins", () => {
+    const only = kindTable([{ ...fresh, creators: ["token"] }]);
+    expect(thrownBy(() => requireKind(only, callerOf({ authTime: 0 }), "test", NOW))).toMatchObject(
+      refusal("KIND_NOT_ALLOWED"),
+    );
+  });
+});
 
 describe("the audiences of a new token", () => {
   const bound = callerOf({

@@ -3,7 +3,6 @@ import type { Context } from "../../src/domain/context.ts";
 import { introspect, introspectAll, type Question } from "../../src/domain/introspect.ts";
 import { kindTable } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
-import { mintSecret } from "../../src/domain/secret.ts";
 import { setActive } from "../../src/domain/set-active.ts";
 import {
   admin,
@@ -18,6 +17,7 @@ import {
   refusal,
   root,
   service,
+  unheldSecret,
 } from "./world.ts";
 
 const inactive = (reason: string) => ({ active: false, reason });
@@ -73,7 +73,7 @@ describe("a presented secret is not good", () => {
     const { context, issue } = await openWorld();
     const { token, secret } = await issue();
     const verdictOf = (caller: typeof service, text: string) => introspect(context, caller, ask(text));
-    expect(await verdictOf(service, mintSecret("lk_pat", token.id.slice(0, 3)).secret)).toEqual(inactive("UNKNOWN"));
+    expect(await verdictOf(service, unheldSecret(token.id.slice(0, 3)))).toEqual(inactive("UNKNOWN"));
     expect(await verdictOf(foreignAdmin, secret)).toEqual(inactive("UNKNOWN"));
     await deleteToken(context, root, { id: token.id });
     expect(await verdictOf(service, secret)).toEqual(inactive("UNKNOWN"));
@@ -240,7 +240,7 @@ describe("several questions at once", () => {
     const { context, issue } = await openWorld();
     const first = await issue({ scopes: ["a"] });
     const second = await issue({ inactive: true });
-    const unknown = mintSecret("lk_pat", "abc").secret;
+    const unknown = unheldSecret("abc");
     const verdicts = await askAll(context, [
       ask("junk"),
       ask(second.secret),

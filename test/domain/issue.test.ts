@@ -1,9 +1,15 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { exchangeToken } from "../../src/domain/exchange.ts";
+import { introspect } from "../../src/domain/introspect.ts";
 import { fingerprintsOf } from "../../src/domain/keys.ts";
-import { matchesSecret } from "../../src/domain/secret.ts";
+import { findBySecret } from "../../src/domain/lookup.ts";
+import { deleteToken } from "../../src/domain/revoke.ts";
+import { setActive } from "../../src/domain/set-active.ts";
 import {
   ada,
   admin,
+  ask,
   callerOf,
   DAY,
   foreignAdmin,
@@ -47,13 +53,16 @@ describe("a new token", () => {
       expireTime: NOW + HOUR,
       purgeTime: NOW + HOUR + DAY,
       lastUsedTime: undefined,
+      idleTimeout: undefined,
       active: true,
       usesLeft: 3,
-      digests: [{ keyVersion: 1, digest: expect.any(Uint8Array) }],
+      digests: [
+        { keyVersion: 1, digest: expect.any(Uint8Array), source: "", until: undefined, pendingGrace: undefined },
+      ],
       holdsLabel: false,
       holdsPlace: false,
     });
-    expect(matchesSecret(context.keys, token, secret)).toBe(true);
+    expect((await findBySecret(context, secret))?.token.id).toBe(token.id);
     expect({ ...(await context.store.find(token.id)), digests: [] }).toEqual({ ...token, digests: [] });
   });
 
@@ -82,6 +91,16 @@ describe("a new token", () => {
   test("may be made switched off", async () => {
     const { issue } = await openWorld();
     expect((await issue({ inactive: true })).token.active).toBe(false);
+  });
+
+  test("may have a life in words", async () => {
+    const { issue } = await openWorld();
+    const issued = (text: string) => issue({ lifetime: { type: "life", text } });
+    expect((await issued("6 hours")).token.expireTime).toBe(NOW + 6 * HOUR);
+    expect((await issued("P1M")).token).toMatchObject({
+      expireTime: Date.UTC(2026, 1, 15, 12),
+      purgeTime: Date.UTC(2026, 1, 16, 12),
+    });
   });
 
   test("may be permanent, and is then never dropped", async () => {
@@ -124,7 +143,9 @@ describe("nobody makes a token", () => {
   const byToken = callerOf({ credential: "token" });
   const byCertificate = callerOf({ credential: "certificate" });
   const notAllowed = "kind: tokens of kind test are made by administrators or other credentials";
-  const unknown = "kind: none of personal, service, session, refresh, link, test";
+  const unknown = "kind: none of personal, service, session, refresh, access, link, test, lives, fresh";
+  const lives = kindOf({ name: "lives", allowedLifetimes: [HOUR, DAY] });
+  const fresh = kindOf({ name: "fresh", creators: ["jwt"], freshLogin: HOUR });
 
   test.each([
     ["of a kind that is not in the table", root, { kind: "other" }, "KIND_UNKNOWN", unknown],
@@ -182,6 +203,34 @@ describe("nobody makes a token", () => {
       "ttl: tokens of kind link live 1 day at most",
     ],
     [
+      "longer than the kind allows, in words",
+      root,
+      { kind: "link", lifetime: { type: "life", text: "1 day 1 second" } },
+      "LIFETIME_TOO_LONG",
+      "life: tokens of kind link live 1 day at most",
+    ],
+    [
+      "for a life that is none",
+      root,
+      { lifetime: { type: "life", text: "for ever" } },
+      "LIFETIME_INVALID",
+      'life: must be a number and a unit ("6 hours", "90d", "1 hour 30 minutes"), or an ISO 8601 duration ("P30D")',
+    ],
+    [
+      "for another life than those that its kind names",
+      root,
+      { kind: "lives", lifetime: { type: "ttl", duration: 2 * HOUR } },
+      "LIFETIME_INVALID",
+      "ttl: tokens of kind lives live 1 hour or 1 day",
+    ],
+    [
+      "without a fresh login, where the kind asks for one",
+      ada,
+      { kind: "fresh" },
+      "LOGIN_TOO_OLD",
+      "tokens of this kind need a fresh login: log in again, and call with the new JWT",
+    ],
+    [
       "of a permanent sort that the kind lacks",
       root,
       { kind: "session", lifetime: { type: "permanent" } },
@@ -196,7 +245,7 @@ describe("nobody makes a token", () => {
       "claims: holds text or a number that JSON can't hold",
     ],
   ] as const)("%s", async (_, caller, wish, reason, message) => {
-    const { context, issue } = await openWorld(onlyJwt);
+    const { context, issue } = await openWorld(onlyJwt, lives, fresh);
     await expect(issue(wish, caller)).rejects.toMatchObject(refusal(reason, message));
     expect(await context.store.page({ tenant: "acme", limit: 10 })).toEqual([]);
   });
@@ -274,4 +323,116 @@ describe("a kind with a cap", () => {
     pass(HOUR);
     await expect(issue({ kind: "test" })).resolves.toBeDefined();
   });
+});
+
+describe("a kind of which a subject has one token", () => {
+  const only = kindOf({ reuse: true, defaultLifetime: DAY, creators: ["jwt"] });
+  const wish = { kind: "test" } as const;
+
+  test("answers that one's record, and no secret, whatever else is asked for", async () => {
+    const { context, issue } = await openWorld(only);
+    const first = await issue({ ...wish, label: "a", scopes: ["repo:read"] });
+    const second = await issue({ ...wish, label: "b", lifetime: { type: "ttl", duration: HOUR }, inactive: true });
+    expect(first.secret).toMatch(/^tst_/);
+    expect(second.secret).toBe("");
+    expect(second.token).toEqual({ ...first.token, digests: expect.anything() });
+    expect(await context.store.page({ tenant: "acme", limit: 10 })).toHaveLength(1);
+    expect((await findBySecret(context, first.secret))?.token.id).toBe(first.token.id);
+  });
+
+  test("is refused what it could not make, also where it has one already", async () => {
+    const { issue } = await openWorld(only);
+    await issue(wish);
+    await expect(issue({ ...wish, scopes: ["repo:delete"] }, ada)).rejects.toMatchObject(
+      refusal("SCOPE_BEYOND_CALLER"),
+    );
+    await expect(issue({ ...wish, lifetime: { type: "permanent" } }, ada)).rejects.toMatchObject(
+      refusal("PERMANENT_NOT_ALLOWED"),
+    );
+  });
+
+  test("answers nobody the record of a token that is stronger than the caller", async () => {
+    const { issue } = await openWorld(only);
+    await issue({ ...wish, scopes: ["repo:delete"] });
+    await expect(issue(wish, ada)).rejects.toMatchObject(refusal("TOKEN_NOT_FOUND", "no such token"));
+  });
+
+  test("has one for each subject, and beside those of other kinds", async () => {
+    const { issue } = await openWorld(only);
+    await issue();
+    const secrets = [
+      await issue(wish),
+      await issue({ ...wish, subject: "bob" }),
+      await issue({ ...wish, tenant: "x" }),
+    ];
+    expect(secrets.map(({ secret }) => secret !== "")).toEqual([true, true, true]);
+    await issue();
+    expect(await issue(wish)).toMatchObject({ secret: "", token: { kind: "test", subject: "ada" } });
+  });
+
+  test("answers one that is switched off as it is", async () => {
+    const { context, issue } = await openWorld(only);
+    const { token } = await issue(wish);
+    await setActive(context, root, { id: token.id }, false);
+    expect(await issue(wish)).toMatchObject({ secret: "", token: { id: token.id, active: false } });
+  });
+
+  test("makes a new one when that one is deleted, expired or used up", async () => {
+    const { context, issue, pass } = await openWorld({ ...only, maxUses: 1 });
+    const first = await issue(wish);
+    await deleteToken(context, root, { id: first.token.id });
+    const second = await issue(wish);
+    expect([second.secret === "", second.token.id === first.token.id]).toEqual([false, false]);
+    pass(DAY - 1);
+    expect((await issue(wish)).token.id).toBe(second.token.id);
+    pass(1);
+    const third = await issue({ ...wish, maxUses: 1 });
+    expect([third.secret === "", third.token.id === second.token.id]).toEqual([false, false]);
+    await introspect(context, root, ask(third.secret));
+    expect((await issue(wish)).secret).not.toBe("");
+  });
+
+  test("with a request id answers the first answer's secret again, and only to that request", async () => {
+    const { issue } = await openWorld(only);
+    const [one, two] = [randomUUID(), randomUUID()];
+    const first = await issue({ ...wish, requestId: one });
+    expect(await issue({ ...wish, requestId: two })).toMatchObject({ secret: "", token: { id: first.token.id } });
+    expect(await issue({ ...wish, requestId: one })).toMatchObject({ secret: first.secret });
+    expect(await issue({ ...wish, requestId: two })).toMatchObject({ secret: "" });
+    expect(await issue(wish)).toMatchObject({ secret: "" });
+  });
+
+  test("with the request id of an answer without a secret makes a new one, once that one is gone", async () => {
+    const { context, issue } = await openWorld(only);
+    const first = await issue(wish);
+    const requestId = randomUUID();
+    expect((await issue({ ...wish, requestId })).secret).toBe("");
+    await deleteToken(context, root, { id: first.token.id });
+    const second = await issue({ ...wish, requestId });
+    expect(second.secret).not.toBe("");
+    expect((await issue({ ...wish, requestId })).secret).toBe(second.secret);
+  });
+});
+
+test("a kind that belongs to some tenants is made in no other, by whomever, and not by exchange", async () => {
+  const local = kindOf({ name: "local", prefix: "loc", tenants: ["acme"] });
+  const parent = kindOf({
+    name: "parent",
+    prefix: "par",
+    exchangesTo: [{ kind: "local", consume: false, rotate: false, revokeOnReuse: false }],
+  });
+  const { context, issue } = await openWorld(local, parent);
+  await issue({ kind: "local" });
+  const refused = refusal("KIND_NOT_ALLOWED", "kind: there are no tokens of kind local in this tenant");
+  await expect(issue({ kind: "local", tenant: "globex" })).rejects.toMatchObject(refused);
+  const { secret } = await issue({ kind: "parent", tenant: "globex" });
+  const wish = {
+    kind: "",
+    scopes: [],
+    audiences: [],
+    lifetime: { type: "default" },
+    clientId: "",
+    requestId: "",
+  } as const;
+  await expect(exchangeToken(context, { ...wish, secret })).rejects.toMatchObject(refused);
 });

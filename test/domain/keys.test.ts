@@ -1,8 +1,8 @@
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { createKeyRing, fingerprintsOf } from "../../src/domain/keys.ts";
-import { digestSecret, matchesSecret } from "../../src/domain/secret.ts";
-import { keyRing, serviceKey, tokenOf } from "./world.ts";
+import { findDigest, makeDigest } from "../../src/domain/digest.ts";
+import { createKeyRing, fingerprintsOf, publicKeysOf } from "../../src/domain/keys.ts";
+import { keyRing, NOW, serviceKey, tokenOf } from "./world.ts";
 
 // HKDF by hand (RFC 5869): an empty salt is a key of zeros, and one block of 32 bytes is all that is asked for.
 function deriveByHand(secret: Uint8Array, purpose: string): Buffer {
@@ -21,12 +21,22 @@ describe("a service key", () => {
     expect(current.pageToken.export().toString("hex")).toBe(
       "fd39649d2bdded31306d491507f8ac6af057a4c38456b2201a9e0e335d25aca0",
     );
+    expect(current.proof.export().toString("hex")).toBe(
+      "c5c86cec663a870dcbd4cfd126fd9617f80e1b8141e0677897a376a801e40003",
+    );
+    expect(current.request.export().toString("hex")).toBe(
+      "fcfef53828363572780a05ce7f4666e48caadc02ef13be6ddb9f231174cb5435",
+    );
     expect(current.fingerprint).toBe("pWN29LyQC48VgbCjQy5z4dA-icJn8-lH4jp85qXuSVA");
+    expect(current.signing.EdDSA.kid).toBe("g6tVYMOXLyBDJ7ut9pZqJmzaKaAJV5qEWVbDYy3iXEA");
+    expect(current.signing.ES256.kid).toBe("7lKTaEV_rlhjGUtbQVnILCqva6NLfqLjiOVITr3_kjo");
   });
 
   test("is never used itself: each purpose has a key derived with HKDF-SHA-256", () => {
     expect(current.digest.export()).toEqual(deriveByHand(secret, "digest"));
     expect(current.pageToken.export()).toEqual(deriveByHand(secret, "page-token"));
+    expect(current.proof.export()).toEqual(deriveByHand(secret, "proof"));
+    expect(current.request.export()).toEqual(deriveByHand(secret, "request"));
     expect(Buffer.from(hkdfSync("sha256", secret, "", "latchkey/digest", 32))).toEqual(deriveByHand(secret, "digest"));
   });
 
@@ -41,7 +51,11 @@ describe("a service key", () => {
     const other = createKeyRing([{ version: 1, secret: flipped }]).current;
     expect(other.digest.equals(current.digest)).toBe(false);
     expect(other.pageToken.equals(current.pageToken)).toBe(false);
+    expect(other.proof.equals(current.proof)).toBe(false);
+    expect(other.request.equals(current.request)).toBe(false);
     expect(other.fingerprint).not.toBe(current.fingerprint);
+    expect(other.signing.EdDSA.kid).not.toBe(current.signing.EdDSA.kid);
+    expect(other.signing.ES256.kid).not.toBe(current.signing.ES256.kid);
   });
 });
 
@@ -49,16 +63,40 @@ describe("a key ring", () => {
   test("makes digests with the first key and checks those of all", () => {
     const ring = createKeyRing([serviceKey(5), serviceKey(9), serviceKey(2)]);
     expect(ring.current.version).toBe(5);
-    expect(digestSecret(ring, "secret").keyVersion).toBe(5);
+    const evidence = { source: "", material: "secret" };
+    expect(makeDigest(ring, evidence).keyVersion).toBe(5);
     for (const version of [5, 9, 2] as const) {
-      const token = tokenOf({ digests: [digestSecret(keyRing(version), "secret")] });
-      expect(matchesSecret(ring, token, "secret")).toBe(true);
+      const digest = makeDigest(keyRing(version), evidence);
+      expect(findDigest(ring, tokenOf({ digests: [digest] }), evidence, NOW)).toBe(digest);
     }
+  });
+
+  test("knows the highest version, which need not be the current one", () => {
+    expect(keyRing(5, 9, 2).newest).toBe(9);
+    expect(keyRing(1).newest).toBe(1);
   });
 
   test("tells its fingerprints with the current one first, whatever the order of the versions", () => {
     const fingerprintOf = (version: number) => keyRing(version).current.fingerprint;
     expect(fingerprintsOf(keyRing(5, 9, 2))).toEqual([5, 9, 2].map(fingerprintOf));
     expect(fingerprintsOf(keyRing(1))).toEqual([fingerprintOf(1)]);
+  });
+
+  test("publishes the public keys of all its keys, both of the current one first, and nothing else of them", () => {
+    const ring = keyRing(5, 9, 2);
+    const { keys } = publicKeysOf(ring);
+    const expected = [5, 9, 2].flatMap((version) => {
+      const { signing } = keyRing(version).current;
+      return [signing.EdDSA.jwk, signing.ES256.jwk];
+    });
+    expect(keys).toEqual(expected);
+    expect(new Set(keys.map(({ kid }) => kid)).size).toBe(6);
+    const okp = { kty: "OKP", crv: "Ed25519", x: expect.any(String) };
+    const ec = { kty: "EC", crv: "P-256", x: expect.any(String), y: expect.any(String) };
+    for (const [index, key] of keys.entries()) {
+      const [alg, shape] = index % 2 === 0 ? ["EdDSA", okp] : ["ES256", ec];
+      expect(key).toStrictEqual({ ...shape, use: "sig", alg, kid: expect.stringMatching(/^[\w-]{43}$/) });
+      expect(ring.signing.get(key.kid as string)?.jwk).toBe(key);
+    }
   });
 });

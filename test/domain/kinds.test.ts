@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { builtInKinds, kindDefaults, kindTable } from "../../src/domain/kinds.ts";
+import { lengthOf } from "../../src/domain/span.ts";
 import { DAY, HOUR, kindOf, MINUTE } from "./world.ts";
 
 describe("the built-in kinds", () => {
@@ -36,27 +37,49 @@ describe("the built-in kinds", () => {
       "refresh",
       "lk_ref",
       "31 days",
-      { defaultLifetime: 31 * DAY, maxLifetime: 31 * DAY, permanent: false, creators: [] },
+      {
+        defaultLifetime: 31 * DAY,
+        maxLifetime: 31 * DAY,
+        permanent: false,
+        creators: [],
+        exchangesTo: [{ kind: "access", consume: false, rotate: false, revokeOnReuse: false }],
+      },
+    ],
+    [
+      "access",
+      "",
+      "a JWT of an hour, made from others only",
+      { format: "jwt", defaultLifetime: HOUR, maxLifetime: HOUR, permanent: false, creators: [], exchangesTo: [] },
     ],
     [
       "link",
       "lk_link",
       "15 minutes and one use",
-      { defaultLifetime: 15 * MINUTE, maxLifetime: DAY, permanent: false, defaultUses: 1, maxUses: 1, creators: [] },
+      {
+        defaultLifetime: 15 * MINUTE,
+        maxLifetime: DAY,
+        permanent: false,
+        defaultUses: 1,
+        maxUses: 1,
+        creators: [],
+        exchangesTo: [{ kind: "session", consume: true, rotate: false, revokeOnReuse: false }],
+      },
     ],
   ])("%s (%s): %s", (name, prefix, _, policy) => {
     expect(builtIn(name)).toMatchObject({ name, prefix, retention: DAY, ...policy });
   });
 
   test("are these and no others", () => {
-    expect([...builtInKinds.keys()]).toEqual(["personal", "service", "session", "refresh", "link"]);
+    expect([...builtInKinds.keys()]).toEqual(["personal", "service", "session", "refresh", "access", "link"]);
   });
 
   test("contradict neither themselves nor each other", () => {
     const kinds = [...builtInKinds.values()];
     expect(new Set(kinds.map((kind) => kind.prefix)).size).toBe(kinds.length);
     for (const kind of kinds) {
-      expect(kind.defaultLifetime ?? 0).toBeLessThanOrEqual(kind.maxLifetime ?? Number.POSITIVE_INFINITY);
+      expect(lengthOf(kind.defaultLifetime ?? 0)).toBeLessThanOrEqual(
+        kind.maxLifetime === undefined ? Number.POSITIVE_INFINITY : lengthOf(kind.maxLifetime),
+      );
       expect(kind.defaultUses ?? 0).toBeLessThanOrEqual(kind.maxUses ?? Number.POSITIVE_INFINITY);
       expect(kind.defaultLifetime !== undefined || kind.permanent).toBe(true);
     }

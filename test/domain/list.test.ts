@@ -213,6 +213,28 @@ describe("what a caller sees", () => {
     expect(await labelsOf(undefined)).toEqual(["expires", "permanent"]);
   });
 
+  test("by ids, but for ids, by client, label and periods, page by page", async () => {
+    const world = await openWorld();
+    const filled = await fill(world, [
+      { label: "a", clientId: "cli", createTime: NOW - 4 },
+      { label: "b", clientId: "cli", createTime: NOW - 3, lastUsedTime: NOW - 1 },
+      { label: "c", createTime: NOW - 2, expireTime: NOW + HOUR },
+      { label: "d", createTime: NOW - 1, expireTime: undefined, purgeTime: undefined },
+    ]);
+    const [a = "", b = "", c = "", d = ""] = ids(filled);
+    const labelsOf = async (filter: ListQuery["filter"]) =>
+      (await readPages(world, ada, { filter, pageSize: 1 })).flat().map(({ label }) => label);
+    expect(await labelsOf({ ids: [d, "nothing", a, ""] })).toEqual(["d", "a"]);
+    expect(await labelsOf({ exceptIds: [d, "nothing", a] })).toEqual(["c", "b"]);
+    expect(await labelsOf({ ids: [a, b, c], exceptIds: [b] })).toEqual(["c", "a"]);
+    expect(await labelsOf({ clientId: "cli" })).toEqual(["b", "a"]);
+    expect(await labelsOf({ label: "c" })).toEqual(["c"]);
+    expect(await labelsOf({ created: { after: NOW - 3, before: NOW - 1 } })).toEqual(["c", "b"]);
+    expect(await labelsOf({ expiring: { before: NOW + DAY } })).toEqual(["c"]);
+    expect(await labelsOf({ lastUsed: { after: NOW - 1 } })).toEqual(["b"]);
+    expect(await labelsOf({ ids: [] })).toEqual([]);
+  });
+
   test("an expired token as such, until its retention is over", async () => {
     const world = await openWorld();
     await world.issue({ lifetime: { type: "ttl", duration: HOUR } });
@@ -232,6 +254,9 @@ describe("a page token is refused", () => {
     ["for another subject", admin, { subject: "ada" }],
     ["for another filter", admin, { filter: { permanent: false } }],
     ["for a filter with more conditions", admin, { filter: { label: "" } }],
+    ["for other ids", admin, { filter: { ids: ["x"] } }],
+    ["for other exceptions", admin, { filter: { exceptIds: ["x"] } }],
+    ["for a filter of another period", admin, { filter: { created: { after: 1 } } }],
   ])("%s", async (_, caller, changes) => {
     const world = await openWorld();
     await fill(world, [{}, {}]);

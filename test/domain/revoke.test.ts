@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { introspect } from "../../src/domain/introspect.ts";
 import { deleteToken, deleteTokens, type Revocation } from "../../src/domain/revoke.ts";
+import { setActive } from "../../src/domain/set-active.ts";
 import {
   ada,
   admin,
@@ -9,6 +10,7 @@ import {
   callerOf,
   foreignAdmin,
   HOUR,
+  NOW,
   openWorld,
   refusal,
   root,
@@ -19,7 +21,7 @@ import {
 const never = new AbortController().signal;
 
 function revocation(changes: Partial<Revocation> = {}): Revocation {
-  return { tenant: "acme", subject: "ada", allSubjects: false, filter: {}, exceptIds: [], ...changes };
+  return { tenant: "acme", subject: "ada", allSubjects: false, filter: {}, ...changes };
 }
 
 async function idsIn({ context }: World, tenant = "acme"): Promise<string[]> {
@@ -90,10 +92,19 @@ describe("deleting a subject's tokens", () => {
     ["of a kind only", { kinds: ["service"] }],
     ["of a status only", { status: "INACTIVE" }],
     ["of a client only", { clientId: "cli" }],
+    ["with a label only", { label: "old" }],
+    ["that never expire, if they are not the owner's only ones", { permanent: true, exceptIds: ["nothing"] }],
+    ["made in a period only", { created: { after: NOW + HOUR } }],
+    ["that were used in a period only", { lastUsed: { before: NOW + 2 * HOUR } }],
   ])("deletes %s, if that is asked for", async (_, filter) => {
     const world = await openWorld();
     const kept = await world.issue();
-    await world.issue({ kind: "service", lifetime: { type: "permanent" }, clientId: "cli", inactive: true });
+    world.pass(HOUR);
+    const wish = { kind: "service", lifetime: { type: "permanent" }, clientId: "cli", label: "old" } as const;
+    const { token, secret } = await world.issue(wish);
+    await introspect(world.context, root, ask(secret));
+    await world.context.lastUse.flush();
+    await setActive(world.context, root, { id: token.id }, false);
     expect(await deleteTokens(world.context, root, revocation({ filter }), never)).toBe(1);
     expect(await idsIn(world)).toEqual([kept.token.id]);
   });
@@ -103,8 +114,29 @@ describe("deleting a subject's tokens", () => {
     const kept = await world.issue();
     await world.issue();
     const exceptIds = [kept.token.id, "nothing", ""];
-    expect(await deleteTokens(world.context, ada, revocation({ exceptIds }), never)).toBe(1);
+    expect(await deleteTokens(world.context, ada, revocation({ filter: { exceptIds } }), never)).toBe(1);
     expect(await idsIn(world)).toEqual([kept.token.id]);
+  });
+
+  test("deletes those that are named, and no more of them than match", async () => {
+    const world = await openWorld();
+    const [first, second, third] = [await world.issue(), await world.issue({ label: "x" }), await world.issue()];
+    const others = await world.issue({ subject: "bob" });
+    const ids = [first.token.id, second.token.id, others.token.id, "nothing"];
+    const filter = { ids, label: "" };
+    expect(await deleteTokens(world.context, ada, revocation({ filter }), never)).toBe(1);
+    expect(await deleteTokens(world.context, ada, revocation({ filter: { ids } }), never)).toBe(1);
+    expect((await idsIn(world)).toSorted()).toEqual([third.token.id, others.token.id].toSorted());
+  });
+
+  test("deletes what expires, and leaves what is permanent: signing out everywhere", async () => {
+    const world = await openWorld();
+    const permanent = await world.issue({ lifetime: { type: "permanent" } });
+    const own = await world.issue();
+    await world.issue({ kind: "session" });
+    const filter = { expiring: { after: 0 }, exceptIds: [own.token.id] };
+    expect(await deleteTokens(world.context, ada, revocation({ filter }), never)).toBe(1);
+    expect((await idsIn(world)).toSorted()).toEqual([permanent.token.id, own.token.id].toSorted());
   });
 
   test("spares those with more scopes than the caller has", async () => {

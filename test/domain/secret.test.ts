@@ -2,59 +2,67 @@ import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeBase62 } from "../../src/domain/base62.ts";
+import { encodeBase62, randomBase62 } from "../../src/domain/base62.ts";
+import { findDigest, makeDigest } from "../../src/domain/digest.ts";
 import { builtInKinds } from "../../src/domain/kinds.ts";
-import { digestSecret, idOfSecret, isId, matchesSecret, mintSecret } from "../../src/domain/secret.ts";
-import { keyRing, tokenOf } from "./world.ts";
+import { hintOf, idOfSecret, isId, makeId, makeSecret, tagOf, wasMadeHere } from "../../src/domain/secret.ts";
+import { keyRing, NOW, tokenOf } from "./world.ts";
 
 const keys = keyRing(1);
-const prefixes = fc.constantFrom(...[...builtInKinds.values()].map((kind) => kind.prefix), "ab", "a1_b2_c3");
+const opaque = [...builtInKinds.values()].filter(({ format }) => format === "opaque");
+const prefixes = fc.constantFrom(...opaque.map((kind) => kind.prefix), "ab", "a1_b2_c3");
 const tags = fc.stringMatching(/^[0-9A-Za-z]{3}$/);
-const minted = fc.tuple(prefixes, tags).map(([prefix, tag]) => mintSecret(prefix, tag));
+const minted = fc.tuple(prefixes, tags).map(([prefix, tag]) => mint(prefix, tag));
+
+function mint(prefix = "lk_pat", tag = "abc", ring = keys) {
+  const id = makeId(tag, randomBase62);
+  return { id, secret: makeSecret(ring, prefix, id, randomBase62) };
+}
 
 /** A secret, whose record the store would have, and another text that is nearly it. */
 function isAccepted(original: string, text: string): boolean {
-  const token = tokenOf({ digests: [digestSecret(keys, original)] });
-  return idOfSecret(text) !== undefined && matchesSecret(keys, token, text);
+  const token = tokenOf({ digests: [makeDigest(keys, { source: "", material: original })] });
+  return idOfSecret(text) !== undefined && findDigest(keys, token, { source: "", material: text }, NOW) !== undefined;
 }
 
-describe("a minted secret", () => {
-  test("has the form <prefix>_<id><secret part><checksum>, and its id begins with the shard tag", () => {
+describe("a new secret", () => {
+  test("has the form <prefix>_<id><secret part><proof><checksum>, and its id begins with the shard tag", () => {
     fc.assert(
       fc.property(prefixes, tags, (prefix, tag) => {
-        const { id, secret } = mintSecret(prefix, tag);
-        expect(secret).toMatch(new RegExp(`^${prefix}_${id}[0-9A-Za-z]{32}[0-9A-Za-z]{6}$`));
+        const { id, secret } = mint(prefix, tag);
+        expect(secret).toMatch(new RegExp(`^${prefix}_${id}[0-9A-Za-z]{32}[0-9A-Za-z]{8}[0-9A-Za-z]{6}$`));
         expect(id).toMatch(new RegExp(`^${tag}[0-9A-Za-z]{16}$`));
         expect(idOfSecret(secret)).toBe(id);
         expect(isId(id)).toBe(true);
+        expect(tagOf(id)).toBe(tag);
       }),
     );
   });
 
   test("ends with the CRC32 of all that stands before", () => {
-    const { secret } = mintSecret("lk_pat", "abc");
+    const { secret } = mint();
     expect(secret.slice(-6)).toBe(encodeBase62(crc32(secret.slice(0, -6)), 6));
   });
 
   test("has 95 random bits in its id and 190 in its secret part", () => {
-    const { id, secret } = mintSecret("lk_pat", "abc");
+    const { id, secret } = mint();
     const bits = Math.log2(62);
-    const secretPart = secret.slice("lk_pat_".length + id.length, -6);
+    const secretPart = secret.slice("lk_pat_".length + id.length, -14);
     expect((id.length - "abc".length) * bits).toBeGreaterThanOrEqual(95);
     expect(secretPart.length * bits).toBeGreaterThanOrEqual(190);
   });
 
   test("differs from every other in both of its random parts", () => {
-    const many = Array.from({ length: 1000 }, () => mintSecret("lk_pat", "abc"));
+    const many = Array.from({ length: 1000 }, () => mint());
     expect(new Set(many.map(({ id }) => id)).size).toBe(1000);
-    expect(new Set(many.map(({ secret }) => secret.slice(-38, -6))).size).toBe(1000);
+    expect(new Set(many.map(({ secret }) => secret.slice(-46, -14))).size).toBe(1000);
   });
 
   test("has a hint that tells its prefix and eight characters of its public id, and no more", () => {
     fc.assert(
       fc.property(prefixes, tags, (prefix, tag) => {
-        const { id, hint } = mintSecret(prefix, tag);
-        expect(hint).toBe(`${prefix}_${id.slice(0, 8)}`);
+        const { id, secret } = mint(prefix, tag);
+        expect(hintOf(prefix, id)).toBe(secret.slice(0, prefix.length + 1 + 8));
       }),
     );
   });
@@ -125,7 +133,7 @@ describe("a text that is not the secret is refused", () => {
   test.each([" ", "\t", "\n", "\r\n", "\u00a0", "\u200b", "\ufeff", "\0"])(
     "with white space %j around or within it",
     (space) => {
-      const { secret } = mintSecret("lk_pat", "abc");
+      const { secret } = mint();
       for (const text of [space + secret, secret + space, splice(secret, 20, 0, space)]) {
         expect(idOfSecret(text)).toBeUndefined();
       }
@@ -148,7 +156,7 @@ describe("a text that is not the secret is refused", () => {
 
   test("with any of its last characters changed, before the store is asked", () => {
     fc.assert(
-      fc.property(minted, fc.nat({ max: 37 }), ({ secret }, back) => {
+      fc.property(minted, fc.nat({ max: 45 }), ({ secret }, back) => {
         const at = secret.length - 1 - back;
         expect(idOfSecret(splice(secret, at, 1, secret[at] === "0" ? "1" : "0"))).toBeUndefined();
       }),
@@ -156,59 +164,48 @@ describe("a text that is not the secret is refused", () => {
   });
 
   test("with a right checksum, if its secret part is another one", () => {
-    const { secret } = mintSecret("lk_pat", "abc");
-    const body = `${secret.slice(0, -7)}${secret.at(-7) === "0" ? "1" : "0"}`;
-    const forged = body + encodeBase62(crc32(body), 6);
+    const { secret } = mint();
+    const forged = withChecksum(`${secret.slice(0, -15)}${secret.at(-15) === "0" ? "1" : "0"}${secret.slice(-14, -6)}`);
     expect(idOfSecret(forged)).toBeDefined();
     expect(isAccepted(secret, forged)).toBe(false);
   });
 
   test("with a right checksum, if it claims another kind's prefix", () => {
-    const { secret } = mintSecret("lk_pat", "abc");
-    const body = secret.slice(0, -6).replace("lk_pat", "lk_svc");
-    expect(isAccepted(secret, body + encodeBase62(crc32(body), 6))).toBe(false);
+    const { secret } = mint();
+    expect(isAccepted(secret, withChecksum(secret.slice(0, -6).replace("lk_pat", "lk_svc")))).toBe(false);
   });
 });
 
-describe("what is kept of a secret", () => {
-  const { secret } = mintSecret("lk_pat", "abc");
-
-  test("is its HMAC-SHA-256 under the current key, with that key's version", () => {
-    const ring = keyRing(7, 3);
-    const digest = createHmac("sha256", ring.current.digest).update(secret).digest();
-    expect(digestSecret(ring, secret)).toEqual({ keyVersion: 7, digest });
+describe("whether a secret was made here", () => {
+  test("is told by the key that it was made with, also when that one retires, and by no other", () => {
+    const { secret } = mint("lk_pat", "abc", keyRing(3));
+    for (const ring of [keyRing(3), keyRing(4, 3), keyRing(3, 4)]) expect(wasMadeHere(ring, secret)).toBe(true);
+    for (const ring of [keyRing(4), keyRing(4, 5)]) expect(wasMadeHere(ring, secret)).toBe(false);
   });
 
-  test("still matches while its key is retiring, and no longer when the key is gone", () => {
-    const token = tokenOf({ digests: [digestSecret(keyRing(1), secret)] });
-    expect(matchesSecret(keyRing(2, 1), token, secret)).toBe(true);
-    expect(matchesSecret(keyRing(2), token, secret)).toBe(false);
+  test("is proven by a HMAC over all that stands before, as a number below 62^8", () => {
+    const { secret } = mint();
+    const [body, proof] = [secret.slice(0, -14), secret.slice(-14, -6)];
+    const digest = createHmac("sha256", keys.current.proof).update(body).digest();
+    expect(proof).toBe(encodeBase62(digest.readUIntBE(0, 6) % 62 ** 8, 8));
   });
 
-  test("does not match under another key of the same version", () => {
-    const { digest } = digestSecret(keyRing(2), secret);
-    expect(matchesSecret(keyRing(1), tokenOf({ digests: [{ keyVersion: 1, digest }] }), secret)).toBe(false);
+  test("can't be made up: not with another random part, another id or another kind under the proof of a good one", () => {
+    fc.assert(
+      fc.property(minted, fc.nat(), ({ secret }, random) => {
+        expect(wasMadeHere(keys, secret)).toBe(true);
+        const body = secret.slice(0, -6);
+        const at = random % body.length;
+        const forged = withChecksum(splice(body, at, 1, body[at] === "a" ? "b" : "a"));
+        expect(wasMadeHere(keys, forged)).toBe(false);
+      }),
+    );
   });
 
-  test("may be several digests, any of which matches", () => {
-    const other = mintSecret("lk_pat", "abc").secret;
-    const token = tokenOf({ digests: [digestSecret(keys, other), digestSecret(keys, secret)] });
-    expect(matchesSecret(keys, token, secret)).toBe(true);
-    expect(matchesSecret(keys, token, other)).toBe(true);
-    expect(matchesSecret(keys, token, mintSecret("lk_pat", "abc").secret)).toBe(false);
-  });
-
-  test.each([
-    ["no token at all", undefined],
-    ["a token without digests", tokenOf()],
-    ["a digest of zeros", tokenOf({ digests: [{ keyVersion: 1, digest: new Uint8Array(32) }] })],
-    ["an empty digest", tokenOf({ digests: [{ keyVersion: 1, digest: new Uint8Array() }] })],
-    [
-      "a digest that was cut",
-      tokenOf({ digests: [{ keyVersion: 1, digest: digestSecret(keys, secret).digest.slice(0, 31) }] }),
-    ],
-  ])("is never matched by %s", (_, token) => {
-    expect(matchesSecret(keys, token, secret)).toBe(false);
+  test("is not told by a proof of random characters", () => {
+    const body = mint().secret.slice(0, -14);
+    const forged = Array.from({ length: 1000 }, () => withChecksum(body + randomBase62(8)));
+    expect(forged.filter((secret) => wasMadeHere(keys, secret))).toEqual([]);
   });
 });
 
@@ -225,6 +222,10 @@ describe("an id", () => {
     expect(isId(text)).toBe(expected);
   });
 });
+
+function withChecksum(body: string): string {
+  return body + encodeBase62(crc32(body), 6);
+}
 
 function splice(text: string, start: number, remove: number, insert: string): string {
   return text.slice(0, start) + insert + text.slice(start + remove);

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { randomBase62 } from "../../src/domain/base62.ts";
 import { type Caller, createCaller } from "../../src/domain/caller.ts";
 import type { Context } from "../../src/domain/context.ts";
 import type { TokenEvent } from "../../src/domain/events.ts";
@@ -10,6 +11,7 @@ import { type IssuedToken, issueToken, type NewToken } from "../../src/domain/is
 import { createKeyRing } from "../../src/domain/keys.ts";
 import { builtInKinds, type Kind, kindDefaults, kindTable } from "../../src/domain/kinds.ts";
 import { createLastUse } from "../../src/domain/last-use.ts";
+import { makeId, makeSecret } from "../../src/domain/secret.ts";
 import type { Token } from "../../src/domain/token.ts";
 import { type Code, type Reason, TokenError } from "../../src/errors.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
@@ -61,6 +63,11 @@ export function keyRing(...versions: [number, ...number[]]) {
 
 export function serviceKey(version: number) {
   return { version, secret: Buffer.alloc(32, version) };
+}
+
+/** A secret of the right form and by our own key, which no token has. */
+export function unheldSecret(shardTag = "abc", version = 1): string {
+  return makeSecret(keyRing(version), "lk_pat", makeId(shardTag, randomBase62), randomBase62);
 }
 
 export function kindOf(changes: Partial<Kind> = {}): Kind {

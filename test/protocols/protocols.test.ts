@@ -77,7 +77,7 @@ function overGrpcJs(protocol: string, tls: boolean): Row {
       const channel = tls ? credentials.createSsl(Buffer.from(authority.cert)) : credentials.createInsecure();
       const clients: { close(): void }[] = [];
       const connect: Connect = (token) => {
-        const client = createGrpcJsClient(host, channel, token);
+        const client = createGrpcJsClient(host, channel, { authorization: `Bearer ${token}` });
         clients.push(client);
         return client;
       };

@@ -7,9 +7,11 @@ import {
   CreateResponseSchema,
   DeleteAllResponseSchema,
   DeleteResponseSchema,
+  ExchangeResponseSchema,
   GetResponseSchema,
   IntrospectResponseSchema,
   ListResponseSchema,
+  RotateResponseSchema,
   SetActiveResponseSchema,
   type TokenService,
   UpdateResponseSchema,
@@ -96,22 +98,22 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
   await take(
     "relabels it",
     UpdateResponseSchema,
-    ada.update({ id, label: "desk", etag: "1", updateMask: { paths: ["label"] } }),
+    ada.update({ token: { case: "id", value: id }, label: "desk", etag: "1", updateMask: { paths: ["label"] } }),
   );
   await take(
     "but not with an old etag",
     UpdateResponseSchema,
-    ada.update({ id, label: "x", etag: "1", updateMask: { paths: ["label"] } }),
+    ada.update({ token: { case: "id", value: id }, label: "x", etag: "1", updateMask: { paths: ["label"] } }),
   );
   await take(
     "can't widen it",
     UpdateResponseSchema,
-    ada.update({ id, scopes: ["repo:write"], updateMask: { paths: ["scopes"] } }),
+    ada.update({ token: { case: "id", value: id }, scopes: ["repo:write"], updateMask: { paths: ["scopes"] } }),
   );
   await take(
     "can't change its expiry",
     UpdateResponseSchema,
-    ada.update({ id, updateMask: { paths: ["expire_time"] } }),
+    ada.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } }),
   );
 
   const handle = { case: "id", value: id } as const;
@@ -125,6 +127,11 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
     CreateResponseSchema,
     root.create({ tenant, subject: "ada", kind: "link" }),
   );
+  const mail = await take(
+    "and another one",
+    CreateResponseSchema,
+    root.create({ tenant, subject: "ada", kind: "link", scopes: ["latchkey:self"] }),
+  );
   await ask("a look at it costs nothing", { secret: link?.secret, peek: true });
   await take(
     "it is good once, twice in one batch notwithstanding",
@@ -133,6 +140,48 @@ export async function runScenario(connect: Connect, rootToken: string, tenant: s
       requests: [{ secret: link?.secret ?? "" }, { secret: "junk" }, { secret: link?.secret ?? "" }],
     }),
   );
+
+  // What is no credential does not matter where none are asked for.
+  const nobody = connect("nobody");
+  const fromMail = await take(
+    "another link becomes a session, without any credentials",
+    ExchangeResponseSchema,
+    nobody.exchange({ secret: mail?.secret ?? "", lifetime: { case: "life", value: "1 hour 30 minutes" } }),
+  );
+  await take("but not twice", ExchangeResponseSchema, nobody.exchange({ secret: mail?.secret ?? "" }));
+  await ask("the session is good", { secret: fromMail?.secret, audience: "" });
+  const refresh = await take(
+    "the root makes a refresh token",
+    CreateResponseSchema,
+    root.create({ tenant, subject: "ada", kind: "refresh", scopes: ["repo:read"], clientId: "cli" }),
+  );
+  await take(
+    "which another client can't exchange",
+    ExchangeResponseSchema,
+    nobody.exchange({ secret: refresh?.secret ?? "", clientId: "other" }),
+  );
+  await take(
+    "nor for more than it has",
+    ExchangeResponseSchema,
+    nobody.exchange({ secret: refresh?.secret ?? "", clientId: "cli", scopes: ["repo:write"] }),
+  );
+  const access = await take(
+    "its own client gets a JWT for it",
+    ExchangeResponseSchema,
+    nobody.exchange({ secret: refresh?.secret ?? "", clientId: "cli", kind: "access" }),
+  );
+  await ask("which is good", { secret: access?.secret, audience: "", scopes: ["repo:read"] });
+  await ask("but not with another signature", {
+    secret: access?.secret.replace(/[^.]{10}$/, "AAAAAAAAAA"),
+    audience: "",
+  });
+  const requestId = crypto.randomUUID();
+  const rotation = { token: { case: "id", value: refresh?.token?.id ?? "" }, requestId } as const;
+  const rotated = await take("it gets a new secret", RotateResponseSchema, root.rotate(rotation));
+  await take("the same one if asked again", RotateResponseSchema, root.rotate(rotation));
+  await take("but not with another grace", RotateResponseSchema, root.rotate({ ...rotation, grace: { seconds: 60n } }));
+  await ask("the old one is spent", { secret: refresh?.secret, audience: "" });
+  await ask("the new one is good", { secret: rotated?.secret, audience: "" });
 
   await take("the service may not list", ListResponseSchema, orders.list({}));
   await take("ada may not introspect", IntrospectResponseSchema, ada.introspect({ secret }));
@@ -197,6 +246,7 @@ const MASKED = new Set([
   "id",
   "parentId",
   "secret",
+  "parentSecret",
   "hint",
   "createTime",
   "expireTime",

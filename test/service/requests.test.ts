@@ -4,11 +4,21 @@ import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import {
   CreateRequestSchema,
   DeleteAllRequestSchema,
+  ExchangeRequestSchema,
   GetRequestSchema,
   ListRequestSchema,
+  RotateRequestSchema,
   UpdateRequestSchema,
 } from "#gen/latchkey/v1/token_service_pb.ts";
-import { toChanges, toHandle, toListQuery, toNewToken, toRevocation } from "../../src/service/requests.ts";
+import {
+  toChanges,
+  toExchangeWish,
+  toHandle,
+  toListQuery,
+  toNewToken,
+  toRevocation,
+  toRotation,
+} from "../../src/service/requests.ts";
 import { refusal, thrownBy } from "../domain/world.ts";
 
 const newToken = (init: MessageInitShape<typeof CreateRequestSchema>) => toNewToken(create(CreateRequestSchema, init));
@@ -27,6 +37,7 @@ describe("a CreateRequest", () => {
       clientId: "",
       inactive: false,
       maxUses: undefined,
+      requestId: "",
     });
   });
 
@@ -42,6 +53,7 @@ describe("a CreateRequest", () => {
       clientId: "cli",
       inactive: true,
       maxUses: 3,
+      requestId: "00000000-0000-4000-8000-000000000000",
     };
     expect(newToken(wish)).toMatchObject(wish);
   });
@@ -60,6 +72,10 @@ describe("a CreateRequest", () => {
       { type: "until", time: 90_001 },
     ],
     [{ case: "permanent", value: true }, { type: "permanent" }],
+    [
+      { case: "life", value: "6 hours" },
+      { type: "life", text: "6 hours" },
+    ],
     [{ case: undefined }, { type: "default" }],
   ])("%o means the lifetime %o", (lifetime, expected) => {
     expect(newToken({ ...(lifetime && { lifetime }) }).lifetime).toEqual(expected);
@@ -75,6 +91,64 @@ describe("a CreateRequest", () => {
     ],
   ] as const)("with a malformed %s is refused", (_, lifetime, reason, message) => {
     expect(thrownBy(() => newToken({ lifetime }))).toMatchObject(refusal(reason, message));
+  });
+});
+
+describe("an ExchangeRequest", () => {
+  const wish = (init: MessageInitShape<typeof ExchangeRequestSchema>) =>
+    toExchangeWish(create(ExchangeRequestSchema, init));
+
+  test("hands over every field", () => {
+    const init = {
+      secret: "s",
+      kind: "access",
+      scopes: ["a"],
+      audiences: ["b"],
+      clientId: "cli",
+      requestId: "00000000-0000-4000-8000-000000000000",
+    };
+    expect(wish({ ...init, lifetime: { case: "life", value: "P1D" } })).toEqual({
+      ...init,
+      lifetime: { type: "life", text: "P1D" },
+    });
+  });
+
+  test("that says only a secret asks for nothing in particular", () => {
+    expect(wish({ secret: "s" })).toEqual({
+      secret: "s",
+      kind: "",
+      scopes: [],
+      audiences: [],
+      lifetime: { type: "default" },
+      clientId: "",
+      requestId: "",
+    });
+  });
+
+  test("takes the same lifetimes as a CreateRequest", () => {
+    const value = { seconds: 1n };
+    expect(wish({ lifetime: { case: "ttl", value } }).lifetime).toEqual({ type: "ttl", duration: 1000 });
+    expect(wish({ lifetime: { case: "expireTime", value } }).lifetime).toEqual({ type: "until", time: 1000 });
+    expect(wish({ lifetime: { case: "permanent", value: true } }).lifetime).toEqual({ type: "permanent" });
+  });
+});
+
+describe("a RotateRequest", () => {
+  test("hands over every field", () => {
+    const requestId = "00000000-0000-4000-8000-000000000000";
+    const token = { case: "id", value: "x" } as const;
+    const request = create(RotateRequestSchema, { token, grace: { seconds: 5n }, activateOnFirstUse: true, requestId });
+    expect(toRotation(request)).toEqual({ handle: { id: "x" }, grace: 5000, activateOnFirstUse: true, requestId });
+  });
+
+  test("without a grace gives none", () => {
+    const token = { case: "secret", value: "x" } as const;
+    expect(toRotation(create(RotateRequestSchema, { token }))).toEqual({
+      handle: { secret: "x" },
+      grace: 0,
+      activateOnFirstUse: false,
+      requestId: "",
+    });
   });
 });
 
@@ -111,6 +185,9 @@ describe("a ListRequest", () => {
       lastUsedBefore: at(6),
       pageSize: 7,
       pageToken: "t",
+      clientId: "cli",
+      ids: ["a", "b"],
+      exceptIds: ["c"],
     });
     expect(toListQuery(request)).toEqual({
       tenant: "acme",
@@ -124,6 +201,9 @@ describe("a ListRequest", () => {
         created: { after: 1000, before: 2000 },
         expiring: { after: 3000, before: 4000 },
         lastUsed: { after: 5000, before: 6000 },
+        clientId: "cli",
+        ids: ["a", "b"],
+        exceptIds: ["c"],
       },
       pageSize: 7,
       pageToken: "t",
@@ -159,12 +239,48 @@ describe("a ListRequest", () => {
   });
 });
 
-test("a DeleteAllRequest hands over every condition", () => {
-  const init = { tenant: "acme", subject: "ada", allSubjects: true, exceptIds: ["x"] };
-  const conditions = { kinds: ["link"], permanent: true, clientId: "cli" };
-  const request = create(DeleteAllRequestSchema, { ...init, ...conditions, status: TokenStatus.EXPIRED });
-  expect(toRevocation(request)).toEqual({ ...init, filter: { ...conditions, status: "EXPIRED" } });
-  expect(toRevocation(create(DeleteAllRequestSchema)).filter).toEqual({});
+describe("a DeleteAllRequest", () => {
+  test("hands over every condition", () => {
+    const at = (seconds: number) => ({ seconds: BigInt(seconds) });
+    const init = { tenant: "acme", subject: "ada", allSubjects: true };
+    const conditions = { kinds: ["link"], permanent: true, clientId: "cli", label: "", ids: ["a"], exceptIds: ["x"] };
+    const request = create(DeleteAllRequestSchema, {
+      ...init,
+      ...conditions,
+      status: TokenStatus.EXPIRED,
+      createdAfter: at(1),
+      createdBefore: at(2),
+      expiringAfter: at(3),
+      expiringBefore: at(4),
+      lastUsedAfter: at(5),
+      lastUsedBefore: at(6),
+    });
+    expect(toRevocation(request)).toEqual({
+      ...init,
+      filter: {
+        ...conditions,
+        status: "EXPIRED",
+        created: { after: 1000, before: 2000 },
+        expiring: { after: 3000, before: 4000 },
+        lastUsed: { after: 5000, before: 6000 },
+      },
+    });
+  });
+
+  test("that is empty has no conditions", () => {
+    const { filter, ...rest } = toRevocation(create(DeleteAllRequestSchema));
+    expect(rest).toEqual({ tenant: "", subject: "", allSubjects: false });
+    expect(Object.values(filter).filter((condition) => condition !== undefined)).toEqual([]);
+  });
+
+  test("may have one end of a period open, and no malformed one", () => {
+    const request = create(DeleteAllRequestSchema, { createdBefore: { seconds: 1n } });
+    expect(toRevocation(request).filter.created).toEqual({ after: undefined, before: 1000 });
+    const malformed = create(DeleteAllRequestSchema, { lastUsedAfter: { nanos: -1 } });
+    expect(thrownBy(() => toRevocation(malformed))).toMatchObject(
+      refusal("INVALID_REQUEST", "last_used_after: is not a valid Timestamp"),
+    );
+  });
 });
 
 describe("an UpdateRequest", () => {

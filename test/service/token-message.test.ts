@@ -36,7 +36,8 @@ test("a token is shown with all its public fields", () => {
 });
 
 test("a token is shown without what only the store needs", () => {
-  const digests = [{ keyVersion: 1, digest: Buffer.alloc(32, 7) }];
+  const digest = { keyVersion: 1, digest: Buffer.alloc(32, 7), source: "", until: NOW, pendingGrace: 5 };
+  const digests = [digest];
   const shown = Object.keys(toTokenMessage(tokenOf({ digests, holdsLabel: true, holdsPlace: true }), NOW));
   const fields = new Set(TokenSchema.fields.map((field) => field.localName));
   expect(shown.filter((field) => !fields.has(field))).toEqual([]);
@@ -55,6 +56,18 @@ test("a life and what is left of it go by the server's clock, and nothing is nev
   expect(at(NOW + 2 * DAY)).toBe(0);
 });
 
+test("a token that must not go unused shows when it would expire for that", () => {
+  const idleEnd = (changes: Parameters<typeof tokenOf>[0]) => {
+    const { idleExpireTime } = show({ idleTimeout: HOUR, ...changes });
+    return idleExpireTime && timestampMs(idleExpireTime);
+  };
+  expect(idleEnd({})).toBe(NOW + HOUR);
+  expect(idleEnd({ lastUsedTime: NOW + 5 })).toBe(NOW + 5 + HOUR);
+  expect(idleEnd({ expireTime: undefined })).toBe(NOW + HOUR);
+  expect(idleEnd({ expireTime: NOW + 1 })).toBe(NOW + HOUR);
+  expect(idleEnd({ idleTimeout: undefined })).toBeUndefined();
+});
+
 test("a permanent token that was never used and has no bounds says so by leaving the fields out", () => {
   const shown = show({ expireTime: undefined, purgeTime: undefined });
   expect(shown.expireTime ?? shown.life ?? shown.remainingLife ?? shown.lastUsedTime).toBeUndefined();
@@ -66,6 +79,7 @@ test.each([
   ["INACTIVE", { active: false }],
   ["EXPIRED", { expireTime: NOW }],
   ["EXHAUSTED", { usesLeft: 0 }],
+  ["EXPIRED", { createTime: NOW - HOUR, idleTimeout: HOUR }],
 ] as const)("a token is shown as %s", (status, changes) => {
   expect(show(changes).status).toBe(TokenStatus[status]);
 });

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import { InactiveReason, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { createTokenService, type Handlers } from "../../src/service/token-service.ts";
-import { DAY, NOW, openWorld, root, type World } from "../domain/world.ts";
+import { DAY, kindOf, NOW, openWorld, root, type World } from "../domain/world.ts";
 
 type Methods = (typeof TokenService)["method"];
 
@@ -44,6 +44,15 @@ describe("the answer of", () => {
     expect(secret).toMatch(/^lk_pat_/);
   });
 
+  test("Create is the record of the token that is there already, where a subject has one", async () => {
+    world = await openWorld(kindOf({ reuse: true }));
+    handlers = createTokenService(world.context);
+    const first = await call("create", { ...owner, kind: "test" });
+    expect([first.existing, first.secret === ""]).toEqual([false, false]);
+    const second = await call("create", { ...owner, kind: "test", label: "other" });
+    expect(second).toMatchObject({ existing: true, secret: "", token: { id: first.token?.id, label: "" } });
+  });
+
   test("List is a page of tokens and where to go on", async () => {
     await world.issue();
     await world.issue();
@@ -61,7 +70,12 @@ describe("the answer of", () => {
 
   test("Update is the changed token with its new etag", async () => {
     const { token } = await world.issue();
-    const answer = await call("update", { id: token.id, label: "new", updateMask: { paths: ["label"] }, etag: "1" });
+    const answer = await call("update", {
+      token: { case: "id", value: token.id },
+      label: "new",
+      updateMask: { paths: ["label"] },
+      etag: "1",
+    });
     expect(answer.token).toMatchObject({ label: "new", etag: "2" });
   });
 
@@ -105,7 +119,7 @@ test("no answer but that of Create holds the secret", async () => {
   const answers = [
     await call("list", owner),
     await call("get", { token: { case: "secret", value: secret } }),
-    await call("update", { id: token.id, label: "x", updateMask: { paths: ["label"] } }),
+    await call("update", { token: { case: "id", value: token.id }, label: "x", updateMask: { paths: ["label"] } }),
     await call("introspect", { secret }),
     await call("batchIntrospect", { requests: [{ secret }] }),
     await call("setActive", { token: id, active: false }),

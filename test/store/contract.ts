@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { Change, PageRange, TokenStore } from "../../src/store/token-store.ts";
+import { describeNames } from "./contract-names.ts";
+import { describeParents } from "./contract-parents.ts";
 import { compareWithModel } from "./model.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
 
 /** Opens a store; the second call sees the data of the first. */
 export type OpenStore = () => Promise<TokenStore>;
-
-const WEIRD_NAMES = ["a:b", "{tag}", "*", "%2F", "a/b", "ü ñ", "日本", "\u202Eabc", " ", "'; --", "😀"];
 
 /** Holds a store to the promises of `TokenStore`. */
 export function describeTokenStore(name: string, open: OpenStore): void {
@@ -170,7 +170,7 @@ export function describeTokenStore(name: string, open: OpenStore): void {
       it("let exactly 10 of 100 inserts in", async () => {
         const owner = newOwner();
         const answers = await Promise.all(
-          Array.from({ length: 100 }, () => store.insert(newToken(store, owner, placed), 10)),
+          Array.from({ length: 100 }, () => store.insert(newToken(store, owner, placed), { cap: 10 })),
         );
         expect(answers.filter((answer) => answer === "inserted")).toHaveLength(10);
         expect(answers.filter((answer) => answer === "cap-reached")).toHaveLength(90);
@@ -183,15 +183,15 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         await insert(owner, { ...placed, expireTime: 1 });
         await insert(owner, { ...placed, usesLeft: 0 });
         await insert({ ...owner, subject: "bob" }, placed);
-        expect(await store.insert(newToken(store, owner, placed), 1)).toBe("inserted");
-        expect(await store.insert(newToken(store, owner, placed), 1)).toBe("cap-reached");
+        expect(await store.insert(newToken(store, owner, placed), { cap: 1 })).toBe("inserted");
+        expect(await store.insert(newToken(store, owner, placed), { cap: 1 })).toBe("cap-reached");
       });
 
       it("have a free place when one of several holders expires", async () => {
         const owner = newOwner();
         await insert(owner, placed);
         await insert(owner, { ...placed, expireTime: Date.now() + 150, purgeTime: Date.now() + HOUR });
-        const insertOne = () => store.insert(newToken(store, owner, placed), 2);
+        const insertOne = () => store.insert(newToken(store, owner, placed), { cap: 2 });
         expect(await insertOne()).toBe("cap-reached");
         await vi.waitFor(async () => expect(await insertOne()).toBe("inserted"), 3000);
         expect(await insertOne()).toBe("cap-reached");
@@ -199,7 +199,8 @@ export function describeTokenStore(name: string, open: OpenStore): void {
 
       it("have a free place after a removal, the last use, or an expiry", async () => {
         const owner = newOwner();
-        const insertOne = (fields: Partial<Token>) => store.insert(newToken(store, owner, { ...placed, ...fields }), 1);
+        const insertOne = (fields: Partial<Token>) =>
+          store.insert(newToken(store, owner, { ...placed, ...fields }), { cap: 1 });
         const first = await insert(owner, placed);
         expect(await insertOne({})).toBe("cap-reached");
         await store.remove(first.id);
@@ -385,7 +386,9 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         expect(await store.remove(token.id)).toBe(0);
         expect(await store.replace(token, changed(token, {}))).toBe("conflict");
         expect(await store.insert(newToken(store, owner, { parentId: token.id }))).toBe("parent-gone");
-        expect(await store.insert(newToken(store, owner, { ...fields, purgeTime: undefined }), 1)).toBe("inserted");
+        expect(await store.insert(newToken(store, owner, { ...fields, purgeTime: undefined }), { cap: 1 })).toBe(
+          "inserted",
+        );
       });
 
       it("goes by the purge time of the latest version", async () => {
@@ -442,6 +445,9 @@ export function describeTokenStore(name: string, open: OpenStore): void {
         stop();
       });
     });
+
+    describeParents(() => store);
+    describeNames(() => store);
 
     it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);
 

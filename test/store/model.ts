@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { changed, holdsUntil, type Owner, type Token } from "../../src/domain/token.ts";
-import type { TokenStore } from "../../src/store/token-store.ts";
+import type { InsertOptions, Mark, TokenStore } from "../../src/store/token-store.ts";
 import { newOwner, newToken } from "./tokens.ts";
 
 /** Runs random operations, one after the other, on a store and on a model of it: the answers must be the same. */
@@ -29,6 +29,12 @@ const fields = {
   usesLeft: fc.constantFrom(undefined, undefined, 1, 0),
 };
 
+const anyChange = fc
+  .record({ ...fields, purgeTime: fc.constantFrom(undefined, 4e12) }, { requiredKeys: [] })
+  .map(({ kind: _, ...rest }) => rest);
+const anyName = fc.constantFrom("a", "b", "c", "d");
+const anyMark = fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: anyName });
+
 const anyStep = fc.oneof(
   {
     weight: 4,
@@ -36,6 +42,9 @@ const anyStep = fc.oneof(
       type: fc.constant("insert" as const),
       owner: fc.nat({ max: 1 }),
       parent: fc.option(pick),
+      parentChange: fc.option(anyChange),
+      stale: fc.boolean(),
+      mark: anyMark,
       cap: fc.constantFrom(undefined, 1, 2),
       fields: fc.record({ ...fields, holdsPlace: fc.boolean(), createTime: fc.nat({ max: 3 }) }),
     }),
@@ -46,9 +55,8 @@ const anyStep = fc.oneof(
       type: fc.constant("replace" as const),
       token: pick,
       stale: fc.boolean(),
-      fields: fc
-        .record({ ...fields, purgeTime: fc.constantFrom(undefined, 4e12) }, { requiredKeys: [] })
-        .map(withoutKind),
+      mark: anyMark,
+      fields: anyChange,
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("remove" as const), token: pick }) },
@@ -56,19 +64,25 @@ const anyStep = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ type: fc.constant("removeAll" as const), owner: fc.nat({ max: 1 }), kind: fields.kind }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("claim" as const),
+      owner: fc.nat({ max: 1 }),
+      name: anyName,
+      value: fc.string(),
+    }),
+  },
 );
 
 type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
-
-function withoutKind<T extends { kind?: unknown }>({ kind: _, ...rest }: T): Omit<T, "kind"> {
-  return rest;
-}
 
 /** What a store should hold, written down in the plainest way. */
 class Model {
   readonly owners: readonly Owner[];
   readonly made: Token[] = [];
   readonly live = new Map<string, Token>();
+  readonly #claims = new Map<string, string>();
   readonly #store: TokenStore;
 
   constructor(store: TokenStore, owners: readonly Owner[]) {
@@ -76,30 +90,56 @@ class Model {
     this.owners = owners;
   }
 
-  make(step: Extract<Step, { type: "insert" }>): Token {
+  make(step: Extract<Step, { type: "insert" }>): [Token, InsertOptions] {
     const owner = this.owners[step.owner] as Owner;
     const siblings = this.made.filter((token) => token.subject === owner.subject);
-    const parent = step.parent === null ? undefined : siblings[step.parent % Math.max(siblings.length, 1)];
-    const token = newToken(this.#store, owner, { ...step.fields, parentId: parent?.id ?? "" });
+    const made = step.parent === null ? undefined : siblings[step.parent % Math.max(siblings.length, 1)];
+    const token = newToken(this.#store, owner, { ...step.fields, parentId: made?.id ?? "" });
     this.made.push(token);
-    return token;
+    const previous = made && this.versionOf(made, step.stale);
+    const parent = previous && step.parentChange && { previous, next: changed(previous, step.parentChange) };
+    return [token, { cap: step.cap, parent: parent || undefined, mark: markOf(step.mark, token.id) }];
   }
 
-  insert(token: Token, cap = Number.POSITIVE_INFINITY): string {
-    const peers = this.#peersOf(token);
-    if (token.holdsLabel && this.#hasLabel(token)) return "label-taken";
-    if (token.holdsPlace && peers.filter((peer) => peer.holdsPlace && isLive(peer)).length >= cap) return "cap-reached";
+  /** What a caller takes for the token: what it is, or was at first. */
+  versionOf(made: Token, stale: boolean): Token {
+    return stale ? made : (this.live.get(made.id) ?? made);
+  }
+
+  insert(token: Token, { cap = Number.POSITIVE_INFINITY, parent, mark }: InsertOptions): string {
+    if (mark && this.findClaim(token, mark.name) !== undefined) return "repeated";
     if (token.parentId !== "" && !this.live.has(token.parentId)) return "parent-gone";
+    const before = new Map(this.live);
+    const outcome = parent ? this.replace(parent.previous, parent.next) : "replaced";
+    if (outcome !== "replaced") return outcome;
+    const refusal = this.#refuse(token, cap);
+    if (refusal) {
+      for (const [id, known] of before) this.live.set(id, known);
+      return refusal;
+    }
     this.live.set(token.id, token);
+    if (mark) this.claim(token, mark);
     return "inserted";
   }
 
-  replace(previous: Token, next: Token): string {
+  replace(previous: Token, next: Token, mark?: Mark): string {
+    if (mark && this.findClaim(next, mark.name) !== undefined) return "repeated";
     if (this.live.get(previous.id)?.version !== previous.version) return "conflict";
     const takes = next.holdsLabel && (next.label !== previous.label || isLive(next));
     if (takes && this.#hasLabel(next)) return "label-taken";
     this.live.set(next.id, next);
+    if (mark) this.claim(next, mark);
     return "replaced";
+  }
+
+  claim(owner: Owner, { name, value }: Pick<Mark, "name" | "value">): string {
+    const known = this.findClaim(owner, name) ?? value;
+    this.#claims.set(this.#claimKey(owner, name), known);
+    return known;
+  }
+
+  findClaim(owner: Owner, name: string): string | undefined {
+    return this.#claims.get(this.#claimKey(owner, name));
   }
 
   remove(picked: readonly Token[]): number {
@@ -112,6 +152,16 @@ class Model {
   list(owner: Owner): Token[] {
     const tokens = [...this.live.values()].filter((token) => token.subject === owner.subject);
     return tokens.sort((a, b) => b.createTime - a.createTime || (a.id < b.id ? 1 : -1));
+  }
+
+  #refuse(token: Token, cap: number): string | undefined {
+    const places = this.#peersOf(token).filter((peer) => peer.holdsPlace && isLive(peer));
+    if (token.holdsLabel && this.#hasLabel(token)) return "label-taken";
+    return token.holdsPlace && places.length >= cap ? "cap-reached" : undefined;
+  }
+
+  #claimKey(owner: Owner, name: string): string {
+    return `${this.#store.shardTag(owner)} ${name}`;
   }
 
   #hasLabel(token: Token): boolean {
@@ -129,8 +179,15 @@ function isLive(token: Token): boolean {
 
 async function runStep(store: TokenStore, model: Model, step: Step): Promise<void> {
   if (step.type === "insert") {
-    const token = model.make(step);
-    expect(await store.insert(token, step.cap)).toBe(model.insert(token, step.cap));
+    const [token, options] = model.make(step);
+    expect(await store.insert(token, options)).toBe(model.insert(token, options));
+    return;
+  }
+  if (step.type === "claim") {
+    const owner = model.owners[step.owner] as Owner;
+    const claim = { tag: store.shardTag(owner), name: step.name, value: step.value, until: 4e12 };
+    expect(await store.findClaim(claim.tag, claim.name)).toBe(model.findClaim(owner, claim.name));
+    expect(await store.claim(claim)).toBe(model.claim(owner, claim));
     return;
   }
   if (step.type === "removeAll") {
@@ -147,9 +204,14 @@ async function runStep(store: TokenStore, model: Model, step: Step): Promise<voi
     expect(await store.remove(made.id)).toBe(current ? model.remove([current]) : 0);
     return;
   }
-  const previous = step.stale ? made : (current ?? made);
+  const previous = model.versionOf(made, step.stale);
   const next = changed(previous, step.fields);
-  expect(await store.replace(previous, next)).toBe(model.replace(previous, next));
+  const mark = markOf(step.mark, made.id);
+  expect(await store.replace(previous, next, mark)).toBe(model.replace(previous, next, mark));
+}
+
+function markOf(name: string | null, value: string): Mark | undefined {
+  return name === null ? undefined : { name, value, until: 4e12 };
 }
 
 async function comparePages(store: TokenStore, model: Model, tenant: string): Promise<void> {

@@ -31,9 +31,18 @@ const anyToken = fc.record({
   expireTime: maybe(time),
   purgeTime: maybe(time),
   lastUsedTime: maybe(time),
+  idleTimeout: maybe(time),
   active: fc.boolean(),
   usesLeft: maybe(fc.integer({ min: 0, max: 0x7fffffff })),
-  digests: fc.array(fc.record({ keyVersion: count, digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) })),
+  digests: fc.array(
+    fc.record({
+      keyVersion: count,
+      digest: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      source: text,
+      until: maybe(time),
+      pendingGrace: maybe(time),
+    }),
+  ),
   holdsLabel: fc.boolean(),
   holdsPlace: fc.boolean(),
 });

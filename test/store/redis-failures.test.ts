@@ -1,10 +1,10 @@
-import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { changed } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
+import { startProxy } from "../support/proxy.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
-import { insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -40,9 +40,18 @@ async function prepare(options?: RedisServerOptions) {
   const server = await start(options);
   const store = await open(server.url);
   const token = await insertToken(store, newOwner());
+  const tag = store.shardTag(token);
+  const claim = { tag, name: "claim", value: "claimed", until: Date.now() + HOUR };
+  const mark = { ...claim, name: "mark" };
+  const parent = { previous: token, next: changed(token, { active: false }) };
   const writes = () => [
     store.insert(newToken(store, token)),
+    store.insert(newToken(store, token, { parentId: token.id }), { parent, mark }),
     store.replace(token, changed(token, { active: false })),
+    store.replace(token, changed(token, { active: false }), mark),
+    store.claim(claim),
+    store.addAlias("alias", token.id, undefined),
+    store.addAlias("brief alias", token.id, Date.now() + HOUR),
     store.remove(token.id),
     store.removeAll(token, () => true),
     store.adoptKeys(["a"]),
@@ -50,23 +59,29 @@ async function prepare(options?: RedisServerOptions) {
   const reads = () => [
     store.find(token.id),
     store.findMany([token.id]),
+    store.findClaim(tag, "claim"),
+    store.findAliases(["alias"]),
     store.page({ ...token, limit: 1 }),
     store.ping(),
   ];
   const expectHealthy = () => vi.waitFor(async () => expect(await store.find(token.id)).toEqual(token), 5000);
-  return { server, store, token, reads, writes, expectHealthy };
+  return { server, store, token, claim, mark, parent, reads, writes, expectHealthy };
 }
 
 describe("a Redis that fails", () => {
   it("killed, is unavailable, and serves again after its restart with all that was acknowledged", async () => {
-    const { server, store, token, reads, writes, expectHealthy } = await prepare({
+    const { server, store, token, claim, reads, writes, expectHealthy } = await prepare({
       config: { appendonly: "yes", appendfsync: "always" },
     });
+    await store.claim(claim);
+    await store.addAlias("alias", token.id, undefined);
     await server.kill();
     await expectUnavailable([...reads(), ...writes()]);
     await server.start();
     await expectHealthy();
     await vi.waitFor(() => store.ping(), 3000);
+    expect(await store.claim({ ...claim, value: "another" })).toBe(claim.value);
+    expect(await store.findAliases(["alias"])).toEqual([token.id]);
     expect(await store.remove(token.id)).toBe(1);
     await server.kill();
     await server.start();
@@ -83,13 +98,15 @@ describe("a Redis that fails", () => {
   });
 
   it("frozen during writes, does not carry out later what was refused after it was known to be lost", async () => {
-    const { server, store, token, writes, expectHealthy } = await prepare();
+    const { server, store, token, claim, mark, writes, expectHealthy } = await prepare();
     server.freeze();
     await expectUnavailable([store.ping()]);
     await expectUnavailable(writes());
     server.thaw();
     await expectHealthy();
     expect(await store.page({ ...token, limit: 10 })).toEqual([token]);
+    for (const { tag, name } of [claim, mark]) expect(await store.findClaim(tag, name)).toBeUndefined();
+    expect(await store.findAliases(["alias", "brief alias"])).toEqual([undefined, undefined]);
   });
 
   it("turned into a replica, is unavailable for reads too, because it may be behind", async () => {
@@ -103,12 +120,20 @@ describe("a Redis that fails", () => {
   });
 
   it("out of memory, refuses new tokens but still reads, switches and deletes", async () => {
-    const { server, store, token } = await prepare();
+    const { server, store, token, claim, mark, parent } = await prepare();
+    await store.claim({ ...claim, name: "earlier" });
     await server.admin.config("SET", "maxmemory", "1");
-    await expectUnavailable([store.insert(newToken(store, token))]);
-    expect(await store.find(token.id)).toEqual(token);
-    const off = changed(token, { active: false });
-    expect(await store.replace(token, off)).toBe("replaced");
+    const child = newToken(store, token, { parentId: token.id });
+    await expectUnavailable([
+      store.insert(newToken(store, token)),
+      store.insert(child, { parent, mark }),
+      store.claim(claim),
+      store.addAlias("alias", token.id, undefined),
+    ]);
+    expect(await store.findMany([token.id, child.id])).toEqual([token, undefined]);
+    expect(await store.findClaim(claim.tag, mark.name)).toBeUndefined();
+    expect(await store.findClaim(claim.tag, "earlier")).toBe(claim.value);
+    expect(await store.replace(token, parent.next)).toBe("replaced");
     expect(await store.remove(token.id)).toBe(1);
     await server.admin.config("SET", "maxmemory", "0");
     expect(await store.insert(token)).toBe("inserted");
@@ -155,6 +180,7 @@ describe("a Redis that fails", () => {
   it("never runs a write twice when its answer is lost", async () => {
     const { server, store: direct } = await prepare();
     const proxy = await startProxy(server.port);
+    cleanup.push(async () => proxy.close());
     const store = await open(`redis://127.0.0.1:${proxy.port}`);
     const token = newToken(store, newOwner());
     proxy.swallowAnswers();
@@ -218,31 +244,3 @@ describe("signing in to Redis", () => {
     });
   });
 });
-
-/** A TCP proxy in front of a port that can drop what comes back. */
-async function startProxy(target: number) {
-  const sockets = new Set<Socket>();
-  let passes = true;
-  const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
-    client.pipe(upstream);
-    upstream.on("data", (data) => passes && client.write(data)).on("end", () => client.end());
-    client.on("close", () => upstream.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanup.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address ? address.port : 0,
-    swallowAnswers: () => {
-      passes = false;
-    },
-    passAnswers: () => {
-      passes = true;
-    },
-  };
-}

@@ -1,5 +1,13 @@
 import { expect, it } from "vitest";
-import { idOfMember, indexKey, indexMember, labelKey, placesKey } from "../../src/store/redis-keys.ts";
+import {
+  aliasKey,
+  claimKey,
+  idOfMember,
+  indexKey,
+  indexMember,
+  labelKey,
+  placesKey,
+} from "../../src/store/redis-keys.ts";
 import { newToken } from "./tokens.ts";
 
 const token = (tenant: string, subject: string, kind = "k", label = "l") => {
@@ -17,6 +25,12 @@ it("keeps kinds and labels of one shard apart", () => {
   const tokens = [token("a", "b", "c/k", "l"), token("a", "b", "c", "k/l"), token("a", "b/c", "k", "l")];
   expect(new Set(tokens.map((each) => labelKey("0Az", each))).size).toBe(tokens.length);
   expect(new Set(tokens.map((each) => placesKey("0Az", each))).size).toBe(tokens.length);
+});
+
+it("keeps a shard's claims apart from those of others and from aliases, whatever their names", () => {
+  const keys = [claimKey("000", "a"), claimKey("001", "a"), claimKey("000", "b"), claimKey("000", "{001}:a")];
+  expect(new Set([...keys, aliasKey("a"), aliasKey("{000}:a")]).size).toBe(6);
+  for (const name of ["", "}", "{x}", "{}"]) expect(claimKey("0Az", name)).toMatch(/^lk:r:\{0Az\}:/);
 });
 
 it("names a token in an index by what gives its id back", () => {

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { describeTokenStore } from "./contract.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -57,10 +57,28 @@ describe("two instances on one Redis", () => {
     const fields = { label: "x", holdsLabel: true };
     expect(wins(await race((store) => store.insert(newToken(store, owner, fields))), "inserted")).toBe(1);
     const placed = { kind: "capped", holdsPlace: true };
-    expect(wins(await race((store) => store.insert(newToken(store, owner, placed), 10)), "inserted")).toBe(10);
+    expect(wins(await race((store) => store.insert(newToken(store, owner, placed), { cap: 10 })), "inserted")).toBe(10);
     const [token] = (await one.page({ ...owner, limit: 1 })) as [Token];
     const next = changed(token, { usesLeft: 0 });
     expect(wins(await race((store) => store.replace(token, next)), "replaced")).toBe(1);
+  });
+
+  it("let exactly one win a claim and a mark, and see each other's names", async () => {
+    const owner = newOwner();
+    const tag = one.shardTag(owner);
+    const until = Date.now() + HOUR;
+    const stores = Array.from({ length: 60 }, (_, n) => (n % 2 ? one : two));
+    const claims = stores.map((store, n) => store.claim({ tag, name: "claim", value: `value ${n}`, until }));
+    const [value, ...others] = new Set(await Promise.all(claims));
+    expect(others).toEqual([]);
+    for (const store of [one, two]) expect(await store.findClaim(tag, "claim")).toBe(value);
+    const mark = { name: "mark", value: "", until };
+    const inserts = stores.map((store) => store.insert(newToken(store, owner), { mark }));
+    const answers = await Promise.all(inserts);
+    expect(answers.filter((answer) => answer === "inserted")).toHaveLength(1);
+    expect(answers.filter((answer) => answer === "repeated")).toHaveLength(59);
+    await one.addAlias(`alias of ${owner.tenant}`, "id", until);
+    expect(await two.findAliases([`alias of ${owner.tenant}`])).toEqual(["id"]);
   });
 
   it("both adopt keys only if they know one of them", async () => {
@@ -83,6 +101,27 @@ describe("a removal of more than one batch", () => {
   });
 });
 
+describe("a node of a cluster", () => {
+  it("carries out every write, each of which stays in one slot", async () => {
+    const node = await startRedis({ cluster: true });
+    onTestFinished(() => node.stop());
+    const store = await openRedisStore({ url: node.url });
+    onTestFinished(() => store.close());
+    const held = { label: "x", holdsLabel: true, holdsPlace: true, purgeTime: Date.now() + HOUR };
+    const parent = await insertToken(store, newOwner(), { ...held, kind: "refresh" });
+    const child = newToken(store, parent, { ...held, kind: "access", parentId: parent.id });
+    const next = changed(parent, { label: "y", purgeTime: undefined });
+    const mark = { name: "mark", value: "made", until: Date.now() + HOUR };
+    expect(await store.insert(child, { cap: 1, parent: { previous: parent, next }, mark })).toBe("inserted");
+    expect(await store.replace(child, changed(child, { label: "z" }), { ...mark, name: "another" })).toBe("replaced");
+    expect(await store.claim({ ...mark, tag: store.shardTag(parent) })).toBe("made");
+    for (const alias of ["one", "{two}", "three}"]) await store.addAlias(alias, parent.id, undefined);
+    expect(await store.findAliases(["one", "{two}", "three}"])).toEqual(Array(3).fill(parent.id));
+    expect(await store.page({ tenant: parent.tenant, limit: 10 })).toHaveLength(2);
+    expect(await store.removeAll(parent, () => true)).toBe(2);
+  });
+});
+
 describe("the keys in Redis", () => {
   let store: TokenStore;
   beforeAll(async () => {
@@ -100,10 +139,12 @@ describe("the keys in Redis", () => {
 
   it("of one owner share one hash tag", async () => {
     const parent = await insertToken(store, newOwner("{a}:b"), { label: "{x}", holdsLabel: true, holdsPlace: true });
-    await insertToken(store, parent, { parentId: parent.id });
+    const mark = { name: "mark}", value: "", until: Date.now() + HOUR };
+    expect(await store.insert(newToken(store, parent, { parentId: parent.id }), { mark })).toBe("inserted");
+    await store.claim({ ...mark, tag: store.shardTag(parent), name: "{claim}" });
     const tag = `{${store.shardTag(parent)}}`;
     const keys = await keysOf("?");
-    expect(keys.map((key) => key.slice(3, 4)).sort()).toEqual(["c", "k", "l", "n", "s", "t", "t"]);
+    expect(keys.map((key) => key.slice(3, 4)).sort()).toEqual(["c", "k", "l", "n", "r", "r", "s", "t", "t"]);
     for (const key of keys) expect(/\{(.*?)\}/.exec(key)?.[0]).toBe(tag);
   });
 
@@ -129,6 +170,40 @@ describe("the keys in Redis", () => {
     const other = await insertToken(store, owner);
     await store.remove(other.id);
     expect(await Promise.all(["s", "n"].map(hours))).toEqual([20, 20]);
+  });
+
+  it("follow a token whose end moves, and name it once", async () => {
+    const parent = await insertToken(store, newOwner(), { purgeTime: Date.now() + HOUR });
+    const times = { createTime: Date.now(), idleTimeout: HOUR, purgeTime: Date.now() + 2 * HOUR };
+    const held = { label: "x", holdsLabel: true, holdsPlace: true, parentId: parent.id };
+    let token = await insertToken(store, parent, { ...times, ...held });
+    for (let hours = 1; hours <= 20; hours++) {
+      const next = usedAt(token, times.createTime + hours * HOUR);
+      expect(await store.replace(token, next)).toBe("replaced");
+      token = next;
+    }
+    const hours = async (type: string) => Math.round((await server.admin.pttl(await onlyKey(type))) / HOUR);
+    expect(await Promise.all(["s", "n", "c", "k", "l"].map(hours))).toEqual([22, 22, 22, 21, 21]);
+    const sizes = ["s", "n", "c", "k"].map(async (type) => server.admin.zcard(await onlyKey(type)));
+    expect(await Promise.all(sizes)).toEqual([2, 1, 1, 1]);
+    expect(await store.remove(parent.id)).toBe(2);
+    expect(await keysOf("?")).toEqual([]);
+  });
+
+  it("of claims, marks and aliases hold plain texts that end by themselves", async () => {
+    const token = newToken(store, newOwner());
+    const tag = store.shardTag(token);
+    const mark = { name: "mark", value: "made", until: Date.now() + HOUR };
+    await store.insert(token, { mark });
+    await store.claim({ tag, name: "claim", value: "claimed", until: Date.now() + 2 * HOUR });
+    await store.addAlias("brief", token.id, Date.now() + 3 * HOUR);
+    await store.addAlias("lasting", token.id, undefined);
+    const names = [`lk:r:{${tag}}:mark`, `lk:r:{${tag}}:claim`, "lk:a:brief", "lk:a:lasting"];
+    const hours = async (key: string) => Math.round((await server.admin.pttl(key)) / HOUR);
+    expect(await server.admin.mget(names)).toEqual(["made", "claimed", token.id, token.id]);
+    expect(await Promise.all(names.slice(0, 3).map(hours))).toEqual([1, 2, 3]);
+    expect(await server.admin.pttl("lk:a:lasting")).toBe(-1);
+    expect((await keysOf("[ra]")).sort()).toEqual(names.toSorted());
   });
 
   it("of an index lose their dead members by and by with each insert and each list", async () => {

@@ -26,11 +26,16 @@ describe("a SQLite file", () => {
     const path = newPath();
     const before = await openSqliteStore({ path });
     const token = await insertToken(before, newOwner());
+    const claim = { tag: before.shardTag(token), name: "claim", value: "claimed", until: Date.now() + HOUR };
+    await before.claim(claim);
+    await before.addAlias("alias", token.id, undefined);
     await before.adoptKeys(["a"]);
     await before.close();
     const after = await openSqliteStore({ path });
     expect(await after.find(token.id)).toEqual(token);
     expect(after.shardTag(token)).toBe(before.shardTag(token));
+    expect(await after.claim({ ...claim, value: "another" })).toBe("claimed");
+    expect(await after.findAliases(["alias"])).toEqual([token.id]);
     expect(await after.adoptKeys(["b"])).toBe(false);
     expect(await after.adoptKeys(["b", "a"])).toBe(true);
     expect(await after.adoptKeys(["b"])).toBe(true);
@@ -50,13 +55,20 @@ describe("a SQLite file", () => {
     const path = newPath();
     let now = 1000;
     const store = await openSqliteStore({ path, clock: () => now });
-    for (let n = 0; n < 40; n++) await insertToken(store, newOwner(), { purgeTime: now + HOUR });
+    for (let n = 0; n < 40; n++) {
+      await insertToken(store, newOwner(), { purgeTime: now + HOUR });
+      await store.claim({ tag: "000", name: `claim ${n}`, value: "", until: now + HOUR });
+      await store.addAlias(`alias ${n}`, "id", now + HOUR);
+    }
     now += HOUR;
     await insertToken(store, newOwner());
+    await store.claim({ tag: "000", name: "claim", value: "", until: now + HOUR });
+    await store.addAlias("alias", "id", undefined);
     await insertToken(store, newOwner());
     await store.close();
     const database = new DatabaseSync(path);
-    expect(database.prepare("SELECT count(*) AS rows FROM tokens").get()?.rows).toBe(2);
+    const count = (table: string) => database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows;
+    expect(["tokens", "claims", "aliases"].map(count)).toEqual([2, 1, 1]);
     database.close();
   });
 
@@ -133,7 +145,17 @@ describe("a SQLite file", () => {
   it("that is closed is unavailable", async () => {
     const store = await openSqliteStore({ path: newPath() });
     await store.close();
-    for (const operation of [store.find("x"), store.insert(newToken(store, newOwner())), store.ping()]) {
+    const token = newToken(store, newOwner());
+    for (const operation of [
+      store.find("x"),
+      store.insert(token),
+      store.replace(token, token),
+      store.claim({ tag: "000", name: "x", value: "", until: 1 }),
+      store.findClaim("000", "x"),
+      store.addAlias("x", "id", undefined),
+      store.findAliases(["x"]),
+      store.ping(),
+    ]) {
       await expect(operation).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
     }
   });

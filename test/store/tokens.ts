@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { Owner, Token } from "../../src/domain/token.ts";
+import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { TokenStore } from "../../src/store/token-store.ts";
 
 export const HOUR = 3_600_000;
+
+/** Names that upset one system or another. */
+export const WEIRD_NAMES = ["a:b", "{tag}", "*", "%2F", "a/b", "ü ñ", "日本", "\u202Eabc", " ", "'; --", "😀"];
 
 /** An owner that no other test has. */
 export function newOwner(subject = "alice"): Owner {
@@ -46,4 +49,10 @@ export async function insertToken(store: TokenStore, owner: Owner, fields: Parti
   const answer = await store.insert(token);
   if (answer !== "inserted") throw new Error(`not inserted: ${answer}`);
   return token;
+}
+
+/** The token with its last use at `time`, and its end and purge moved on with it, also from beyond its end: a store does not judge. */
+export function usedAt(token: Token, time: number): Token {
+  const shift = time - (token.lastUsedTime ?? token.createTime);
+  return changed(token, { lastUsedTime: time, purgeTime: (token.purgeTime ?? 0) + shift });
 }

@@ -4,15 +4,15 @@ import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type ChannelCredentials, Client, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 
-/** A client over @grpc/grpc-js, which shares no code with the server, in the shape of a Connect client. */
+/** A client over @grpc/grpc-js, which shares no code with the server, in the shape of a Connect client. Sends these headers. */
 export function createGrpcJsClient(
   address: string,
   credentials: ChannelCredentials,
-  token: string,
+  headers: Readonly<Record<string, string>>,
 ): ConnectClient<typeof TokenService> & { close(): void } {
   const client = new Client(address, credentials);
   const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${token}`);
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
 
   const methods = TokenService.methods.map((method) => {
     const call = (init: Record<string, unknown>) =>

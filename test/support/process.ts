@@ -4,7 +4,7 @@ import { join } from "node:path";
 const PROJECT = join(import.meta.dirname, "../..");
 const START_TIMEOUT = 15_000;
 
-/** A Latchkey in a process of its own. */
+/** A Latchkey, or another program of it, in a process of its own. */
 export interface ServiceProcess {
   readonly child: ChildProcessWithoutNullStreams;
   /** What it has written so far. */
@@ -26,11 +26,22 @@ export function spawnNpmStart(variables: Record<string, string>): ServiceProcess
   return spawnCommand("npm", ["start"], variables, PROJECT);
 }
 
-function spawnCommand(
+/** Runs `node src/import.ts` with these words and variables of Latchkey, and no others. */
+export function spawnImport(words: string[], variables: Record<string, string>, cwd = PROJECT): ServiceProcess {
+  return spawnCommand(process.execPath, [join(PROJECT, "src/import.ts"), ...words], variables, cwd);
+}
+
+/** Runs `npm run import -- <words>` with these variables of Latchkey and no others. */
+export function spawnNpmImport(words: string[], variables: Record<string, string>): ServiceProcess {
+  return spawnCommand("npm", ["run", "import", "--", ...words], variables, PROJECT);
+}
+
+/** Runs a command with these variables of Latchkey and no others. */
+export function spawnCommand(
   command: string,
   words: string[],
   variables: Record<string, string>,
-  cwd: string,
+  cwd = PROJECT,
 ): ServiceProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
   const env = { ...Object.fromEntries(inherited), ...variables };

@@ -12,6 +12,8 @@ export interface RedisServerOptions {
   readonly aclUser?: { readonly name: string; readonly password: string };
   /** Serves TLS only, with a certificate for 127.0.0.1 and localhost. */
   readonly tls?: boolean;
+  /** Makes it the only node of a cluster, which holds every slot. */
+  readonly cluster?: boolean;
   /** Settings of redis.conf, such as `{ appendonly: "yes", appendfsync: "always" }`. */
   readonly config?: Readonly<Record<string, string>>;
 }
@@ -42,6 +44,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const port = await findFreePort();
   const tls = options.tls ? makeCertificates(folder) : undefined;
   const settings = redisArguments(folder, port, options);
+  if (options.cluster) settings.push("--cluster-enabled", "yes", "--cluster-port", String(await findFreePort()));
   const admin = new Redis({
     port,
     host: "127.0.0.1",
@@ -68,7 +71,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     await kill();
     rmSync(folder, { recursive: true, force: true });
   };
-  await start().catch(async (error: unknown) => {
+  const startFirst = async () => {
+    await start();
+    if (!options.cluster) return;
+    await admin.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    await waitForAnswer(() => admin.cluster("INFO"), /cluster_state:ok/);
+  };
+  await startFirst().catch(async (error: unknown) => {
     await stop();
     throw error;
   });
@@ -112,11 +121,15 @@ function redisArguments(
 }
 
 async function waitUntilReady(admin: Redis): Promise<void> {
-  const deadline = Date.now() + 10_000;
   if (admin.status === "wait") admin.connect().catch(() => {});
+  await waitForAnswer(() => admin.ping(), /^PONG$/);
+}
+
+async function waitForAnswer(ask: () => Promise<unknown>, wanted: RegExp): Promise<void> {
+  const deadline = Date.now() + 10_000;
   while (true) {
-    const answer = await admin.ping().catch((error: unknown) => error);
-    if (answer === "PONG") return;
+    const answer = await ask().catch((error: unknown) => error);
+    if (wanted.test(String(answer))) return;
     if (Date.now() > deadline) throw new Error("redis-server did not start", { cause: answer });
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

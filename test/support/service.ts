@@ -5,8 +5,10 @@ import { type Client, createClient, type Interceptor } from "@connectrpc/connect
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { type DestinationStream, pino } from "pino";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
-import { startApp } from "../../src/app.ts";
+import { type Surroundings, startApp } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { openStore } from "../../src/store/open-store.ts";
 
 /** The root token of every service that the tests start. */
 export const ROOT_TOKEN = "the-root-token-of-the-tests-0123456789";
@@ -24,6 +26,7 @@ export interface TestService {
 export async function startService(
   variables: Record<string, string> = {},
   logs: { level: string; stream: DestinationStream } | undefined = undefined,
+  surroundings: Partial<Surroundings> = {},
 ): Promise<TestService> {
   const folder = mkdtempSync(join(tmpdir(), "latchkey-"));
   const config = readConfig({
@@ -34,7 +37,7 @@ export async function startService(
     ...variables,
   });
   const log = logs ? pino({ level: logs.level }, logs.stream) : pino({ level: "silent" });
-  const app = await startApp(config, log);
+  const app = await startApp(config, log, { clock: systemClock, openStore, ...surroundings });
   return {
     url: app.url,
     folder,

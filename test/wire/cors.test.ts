@@ -46,6 +46,20 @@ describe("an allowed origin", () => {
   });
 });
 
+it("lets pages send the headers that the operator has named, besides the usual ones", async () => {
+  const server = await start({ corsOrigins: [APP], corsHeaders: ["x-app-id"] });
+  const headers = {
+    origin: APP,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "x-app-id",
+  };
+  const response = await fetch(server.url + CREATE, { method: "OPTIONS", headers });
+  const allowed = response.headers.get("access-control-allow-headers")?.toLowerCase().split(", ");
+  expect(allowed).toEqual(expect.arrayContaining(["x-app-id", "authorization", "content-type"]));
+  const usual = String((await preflight([APP], APP)).headers["access-control-allow-headers"]).toLowerCase();
+  expect(usual).not.toContain("x-app-id");
+});
+
 describe("nobody else is let in", () => {
   it.each([
     ["another host", "https://evil.example"],

@@ -47,6 +47,7 @@ export function serverOptions(call: Call): ServerOptions {
     corsOrigins: [],
     call,
     isReady: async () => true,
+    publicKeys: () => ({ keys: [] }),
     log: pino({ level: "silent" }),
     drainTimeout: 100,
   };

@@ -99,7 +99,7 @@ export type Token = Message<"latchkey.v1.Token"> & {
   parentId: string;
 
   /**
-   * Who made the token, as `tenant/subject`, or `root`.
+   * Who made the token, as `tenant/subject`, or `root`; for one that came by exchange, who made the first of its line.
    *
    * @generated from field: string creator = 12;
    */
