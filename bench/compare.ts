@@ -78,8 +78,9 @@ export async function compare(plan: ComparisonPlan, machine: Machine): Promise<M
   }
   for (const entry of entries) {
     if (plan.latencyRounds > 0) {
-      const job = { ...entry, pace: { type: "closed" }, seconds: plan.seconds, warmUp: 0, watch: [] } as const;
-      const { bytes, result } = await entry.server.heapUse(() => load.run(job));
+      const { target, server } = entry;
+      const job = { target, pace: { type: "closed" }, seconds: plan.seconds, warmUp: 0, watch: [] } as const;
+      const { bytes, result } = await server.heapUse(() => load.run(job));
       entry.measured.heapBytesPerCall = bytes / result.calls;
     }
     entry.measured.memory = entry.server.memory();

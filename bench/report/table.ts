@@ -47,7 +47,18 @@ export function comparisonTable({ candidates, ratios }: Comparison): string {
       `${low} to ${high}`,
     ]),
   );
-  return `${rates}\n\n${promises}`;
+  return [rates, promises, ...disturbance(candidates)].join("\n\n");
+}
+
+/** Below this share of its core a server was kept from working, and what is measured then is the machine's other work. */
+const SATURATED = 0.9;
+
+function disturbance(candidates: readonly Summary[]): string[] {
+  const starved = candidates.filter(({ busy }) => busy.server < SATURATED).map(({ letter }) => `(${letter})`);
+  if (starved.length === 0) return [];
+  return [
+    `In this run ${starved.join(", ")} did not get a whole core: the machine had other work, and latencies mean nothing.`,
+  ];
 }
 
 function share(rate: number, limit: Summary): string {

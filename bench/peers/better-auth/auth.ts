@@ -20,6 +20,12 @@ export function createAuth(redis: Redis) {
       async delete(key) {
         await redis.del(key);
       },
+      getAndDelete: (key) => redis.getdel(key),
+      async increment(key, ttl) {
+        const count = await redis.incr(key);
+        if (count === 1) await redis.expire(key, ttl);
+        return count;
+      },
     },
     plugins: [apiKey({ storage: "secondary-storage", deferUpdates: true, rateLimit: { enabled: false } })],
     advanced: {
