@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 /** Debian's own Python, which sees the modules of Debian's packages; others on the path may not. */
 export const DEBIAN_PYTHON = "/usr/bin/python3";
 
-interface Tool {
+export interface Tool {
   readonly command: string;
   /** A module that Python must have. */
   readonly module?: string;
@@ -23,13 +23,18 @@ const TOOLS: readonly Tool[] = [
 
 /** Vitest's global set-up: sees to it that the tools are there, so that no test has to be skipped. */
 export default function setup(): void {
-  const missing = TOOLS.filter((tool) => !isThere(tool));
+  provideTools("The tests", TOOLS);
+}
+
+/** Installs those of the tools that are missing. */
+export function provideTools(whoNeeds: string, tools: readonly Tool[]): void {
+  const missing = tools.filter((tool) => !isThere(tool));
   if (missing.length === 0) return;
   const packages = missing.map((tool) => tool.package);
   if (!canInstall()) {
-    throw new Error(`The tests need ${packages.join(", ")}. As root: apt-get install ${packages.join(" ")}`);
+    throw new Error(`${whoNeeds} need ${packages.join(", ")}. As root: apt-get install ${packages.join(" ")}`);
   }
-  console.log(`The tests need ${packages.join(", ")}: installing from Debian's packages …`);
+  console.log(`${whoNeeds} need ${packages.join(", ")}: installing from Debian's packages …`);
   install(["update", "-qq"]);
   install(["install", "-qq", "-y", "--no-install-recommends", ...packages]);
 }
