@@ -1,6 +1,7 @@
 import http from "node:http";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, vi } from "vitest";
+import type { CallSignal } from "../../src/call/call.ts";
 import { raceAbort } from "../../src/call/race-abort.ts";
 import { createEcho, describeError, dial, echo, failureOf, start } from "./fixtures.ts";
 import { frame, openSession, send } from "./raw.ts";
@@ -49,7 +50,7 @@ describe("a server that goes down", () => {
   });
 
   it("aborts calls that hang, with an error that says why, and is gone within 10 s", async () => {
-    const signals: AbortSignal[] = [];
+    const signals: CallSignal[] = [];
     const call = createEcho((_label, { signal }) => {
       signals.push(signal);
       return raceAbort(new Promise<never>(() => undefined), signal);

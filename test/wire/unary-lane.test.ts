@@ -2,7 +2,7 @@ import { constants } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { CreateRequestSchema, CreateResponseSchema } from "#gen/latchkey/v1/token_service_pb.ts";
-import type { Call } from "../../src/call/call.ts";
+import type { Call, CallSignal } from "../../src/call/call.ts";
 import { raceAbort } from "../../src/call/race-abort.ts";
 import { TokenError } from "../../src/errors.ts";
 import { createAuthority } from "../support/tls.ts";
@@ -26,7 +26,7 @@ const behave = createEcho((label, { signal }) => {
   return label === "hang" ? hang(signal) : undefined;
 });
 
-function hang(signal: AbortSignal): Promise<never> {
+function hang(signal: CallSignal): Promise<never> {
   return raceAbort(new Promise<never>(() => undefined), signal);
 }
 
