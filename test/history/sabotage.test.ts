@@ -63,7 +63,8 @@ const BROKEN: [what: string, sabotage: Sabotage, violation: RegExp][] = [
         return stored ? store.replace(stored, changed(stored, withoutVersion(next)), mark) : "conflict";
       },
     }),
-    /was used \d times, of \d:/,
+    // One of two uses is lost, or one of two new secrets.
+    /was used \d times, of \d:|was answered SPENT without a reason$/,
   ],
   [
     "forgets what becomes of the parent",
