@@ -77,8 +77,7 @@ describe("on one Redis, instances whose clocks are 5 minutes apart", () => {
         const { token, secret } = await make({ kind, ...lasting(400) });
         expect(await judgeAll(secret)).toEqual(["ACTIVE"]);
         const end = kind === "brief" ? "UNKNOWN" : "EXPIRED";
-        await expect.poll(() => judge(roots[maker], secret)).toBe(end);
-        expect(await judgeAll(secret)).toEqual([end]);
+        await expect.poll(() => judgeAll(secret), { timeout: 4000 }).toEqual([end]);
         expect(performance.now() - begin).toBeGreaterThan(390);
         expect(performance.now() - begin).toBeLessThan(5000);
         expect(Math.abs(timestampMs(token?.createTime as never) - Date.now())).toBeLessThan(10_000);
