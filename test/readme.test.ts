@@ -108,8 +108,16 @@ test("the lines that npm start prints create and introspect a token", async () =
 });
 
 test("curl creates a token", async () => {
-  const answer = JSON.parse(await runShell(findBlock("sh", "curl -s http")));
+  const answer = JSON.parse(await runShell(findBlock("sh", "laptop")));
   expect(answer).toMatchObject({ token: { label: "laptop" }, secret: expect.stringMatching(/^lk_pat_/) });
+});
+
+test("curl exchanges a link for a session", async () => {
+  const answer = JSON.parse(await runShell(findBlock("sh", "Exchange")));
+  expect(answer).toMatchObject({
+    token: { kind: "session", life: "28800s" },
+    secret: expect.stringMatching(/^lk_ses_/),
+  });
 });
 
 test("grpcurl lists the services by reflection alone", async () => {

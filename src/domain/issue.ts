@@ -16,7 +16,7 @@ import type { Kind } from "./kinds.ts";
 import { type Lifetime, purgeTimeOf, resolveExpireTime } from "./lifetime.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { labelTaken, tokenNotFound } from "./refusals.ts";
-import { type Attempt, carryOut, type Effect, mintFor } from "./request-id.ts";
+import { type Attempt, actorOf, carryOut, type Effect, mintFor } from "./request-id.ts";
 import { normalizeScopes } from "./scopes.ts";
 import { makeId } from "./secret.ts";
 import { endOf, type Owner, type Token } from "./token.ts";
@@ -58,7 +58,7 @@ export async function issueToken(context: Context, caller: Caller, wish: NewToke
   const { requestId, ...content } = wish;
   const request = {
     id: requestId,
-    actor: ["Create", caller.credential, caller.tenant, caller.subject],
+    actor: actorOf("Create", caller),
     actorTag: context.store.shardTag(caller),
     tokenTag: context.store.shardTag(owner),
     content,

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 import { TokenError } from "../errors.ts";
 import type { Mark } from "../store/token-store.ts";
 import { derivedBase62, type RandomText, randomBase62 } from "./base62.ts";
+import { type Caller, nameOf } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { KeyRing } from "./keys.ts";
 import { mintSecret, type Recipe } from "./mint.ts";
@@ -28,6 +29,11 @@ export interface Request {
   readonly tokenTag: string;
   /** All that is asked for, as JSON can hold it. */
   readonly content: unknown;
+}
+
+/** A caller as the actor of a request to this method: whoever acts in another tenant is not the one of that name there. */
+export function actorOf(method: string, caller: Caller): readonly string[] {
+  return [method, caller.credential, caller.tenant, nameOf(caller)];
 }
 
 /** One go at a request. */
@@ -97,7 +103,7 @@ interface ClaimValue {
   readonly time: number;
 }
 
-function nameOf({ id, actor }: Request): string {
+function claimName({ id, actor }: Request): string {
   return hash(JSON.stringify([id.toLowerCase(), ...actor]));
 }
 
@@ -106,7 +112,7 @@ async function findAttempt(
   context: Context,
   request: Request,
 ): Promise<{ attempt: Attempt; effect: Effect | undefined } | undefined> {
-  const text = await context.store.findClaim(request.actorTag, nameOf(request));
+  const text = await context.store.findClaim(request.actorTag, claimName(request));
   if (text === undefined) return undefined;
   const claim = readClaim(context, request, text);
   const attempt = attemptOf(context, request, claim);
@@ -122,7 +128,7 @@ async function makeAttempt(context: Context, request: Request): Promise<Attempt>
   const value: ClaimValue = { fingerprint, salt, keyVersion: current.version, time };
   const kept = await context.store.claim({
     tag: request.actorTag,
-    name: nameOf(request),
+    name: claimName(request),
     value: JSON.stringify(value),
     until: time + LASTS,
   });
@@ -138,7 +144,7 @@ function readClaim(context: Context, request: Request, text: string): ClaimValue
 }
 
 function attemptOf(context: Context, request: Request, claim: ClaimValue): Attempt {
-  const name = nameOf(request);
+  const name = claimName(request);
   const keys = keysAt(context.keys, claim.keyVersion);
   const salt = Buffer.from(claim.salt, "base64url");
   return {

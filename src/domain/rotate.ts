@@ -6,7 +6,7 @@ import { findToken, type TokenHandle } from "./lookup.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { readPresented } from "./presented.ts";
 import { labelTaken, requireUsable, tokenNotFound } from "./refusals.ts";
-import { type Attempt, carryOut, type Effect, mintFor } from "./request-id.ts";
+import { type Attempt, actorOf, carryOut, type Effect, mintFor } from "./request-id.ts";
 import { tagOf } from "./secret.ts";
 import { edited, type SecretDigest, type Token } from "./token.ts";
 import { endDigests } from "./use.ts";
@@ -38,7 +38,7 @@ export async function rotateToken(
   const { requestId, ...content } = rotation;
   const request = {
     id: requestId,
-    actor: ["Rotate", caller.credential, caller.tenant, caller.subject],
+    actor: actorOf("Rotate", caller),
     actorTag: context.store.shardTag(caller),
     tokenTag: tagOf(await idOf(context, rotation.handle)),
     content,

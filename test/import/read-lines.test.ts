@@ -50,6 +50,13 @@ describe("lines", () => {
     }
   });
 
+  test("of the longest length are read also where a chunk ends with them", async () => {
+    const before = `${"y".repeat(MAX_LINE - 1)}\n`.repeat(CHUNK / MAX_LINE - 1);
+    const longest = "x".repeat(MAX_LINE);
+    const lines = await linesOf(`${before}${longest}\n${longest}x`);
+    expect(lines.slice(-2).map(({ text }) => text)).toEqual([longest, undefined]);
+  });
+
   test("are the same, from each of them on, however they lie in the chunks that are read", async () => {
     const line = fc.oneof(
       fc.string({ unit: "binary", maxLength: 30 }).map((text) => text.replaceAll("\n", "")),

@@ -215,17 +215,19 @@ export function describeNames(open: () => TokenStore): void {
 
     it("that is added again lasts until the later of both times", async () => {
       const { id } = newToken(store, newOwner());
-      const [never, nevermore, later, same] = [newName(), newName(), newName(), newName()];
+      const [never, nevermore, later, before, brief] = [newName(), newName(), newName(), newName(), newName()];
       await store.addAlias(never, id, undefined);
       await store.addAlias(never, id, Date.now() + 100);
       await store.addAlias(nevermore, id, Date.now() + 150);
       await store.addAlias(nevermore, id, undefined);
       await store.addAlias(later, id, Date.now() + 150);
       await store.addAlias(later, id, Date.now() + HOUR);
-      await store.addAlias(same, id, Date.now() + 150);
-      await store.addAlias(same, id, Date.now() + 100);
-      const found = () => store.findAliases([same, never, nevermore, later]);
-      await vi.waitFor(async () => expect(await found()).toEqual([undefined, id, id, id]), 3000);
+      await store.addAlias(before, id, Date.now() + HOUR);
+      await store.addAlias(before, id, Date.now() + 100);
+      await store.addAlias(brief, id, Date.now() + 100);
+      await store.addAlias(brief, id, Date.now() + 150);
+      const found = () => store.findAliases([brief, never, nevermore, later, before]);
+      await vi.waitFor(async () => expect(await found()).toEqual([undefined, id, id, id, id]), 3000);
     });
 
     it("that leads to another token is a conflict", async () => {
