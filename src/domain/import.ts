@@ -81,8 +81,10 @@ export async function importToken(
   if (known) return "known";
   const token = { ...draft, id, digests: [makeDigest(keys, evidence)] };
   // The names first: one that leads to nothing does no harm, and a token without one could not be used. All of them, so that
-  // an instance that lacks the newest key finds the token, and can tell that it lacks it.
-  const naming = Promise.all(aliases.map((alias) => store.addAlias(alias, id, token.purgeTime)));
+  // an instance that lacks the newest key finds the token, and can tell that it lacks it. They last as long as the token may be
+  // used: an end for want of use moves on, and no use renews them.
+  const lastTime = purgeTimeOf(kind, token.expireTime);
+  const naming = Promise.all(aliases.map((alias) => store.addAlias(alias, id, lastTime)));
   await unlessConflict(naming, () => {
     throw takenByAnother(foreign);
   });
