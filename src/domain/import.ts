@@ -5,7 +5,7 @@ import { createCaller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { type Evidence, makeDigest } from "./digest.ts";
-import { requireKind, requireScopes } from "./entitlement.ts";
+import { requireKind, requireScopes, requireTenant } from "./entitlement.ts";
 import type { ImportedSource } from "./imported.ts";
 import { capOf, draftOf, refuseInsert, resolveUses } from "./issue.ts";
 import type { Kind } from "./kinds.ts";
@@ -125,6 +125,7 @@ function draftForeign(
 ): { kind: Kind; draft: Omit<Token, "id" | "digests"> } {
   const now = clock();
   const kind = requireKind(kinds, importer, foreign.kind, now);
+  requireTenant(kind, foreign.tenant);
   requireScopes(importer, foreign.scopes);
   const fields = draftOf(kind, foreign, resolveCreateTime(foreign.createTime, now), {
     label: foreign.label,

@@ -353,6 +353,11 @@ describe("refuses", () => {
     ["no jti", { source: "jwt", digest: "" }, ["INVALID_REQUEST", "jwt_id: is missing"]],
     ["an unknown kind", { kind: "nothing" }, ["KIND_UNKNOWN"]],
     [
+      "a kind that the tenant does not have",
+      { kind: "home" },
+      ["KIND_NOT_ALLOWED", "kind: there are no tokens of kind home in this tenant"],
+    ],
+    [
       "what is expired",
       { expireTime: NOW },
       ["LIFETIME_INVALID", "expire_time: is past: the token is expired already"],
