@@ -20,7 +20,7 @@ type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
 const SUBJECTS = ["ada", "bob", "eve"] as const;
 /** Milliseconds. */
 const GRACES = [0, 0, 0, 20, 100, 60_000] as const;
-/** How often each kind of call is made, in hundredths. */
+/** How likely each kind of call is. */
 const WEIGHTS = {
   create: 13,
   introspect: 28,
