@@ -1,6 +1,7 @@
 import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
+import { requireSecretOf } from "./entitlement.ts";
 import type { IssuedToken } from "./issue.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
@@ -27,7 +28,7 @@ export interface Rotation {
 /**
  * Gives a token a new secret, and leaves all else as it is.
  *
- * @throws TOKEN_NOT_FOUND, TOKEN_NOT_ACTIVE, KIND_UNKNOWN, CONFLICT, and what `carryOut` throws
+ * @throws TOKEN_NOT_FOUND, TOKEN_NOT_ACTIVE, KIND_UNKNOWN, CONFLICT, and what `requireSecretOf` and `carryOut` throw
  */
 export async function rotateToken(
   context: Context,
@@ -85,9 +86,11 @@ async function replaceSecret(
 
 async function findRotatable(context: Context, caller: Caller, handle: TokenHandle) {
   const token = await findToken(context, caller, handle);
-  requireUsable(token, context.clock());
+  const now = context.clock();
+  requireUsable(token, now);
   const kind = context.kinds.get(token.kind);
   if (!kind) throw fieldError("KIND_UNKNOWN", "id", `kind ${token.kind} is no longer in the kinds table`);
+  if ("id" in handle) requireSecretOf(token, kind, caller, now);
   return { token, kind };
 }
 

@@ -51,10 +51,13 @@ export async function updateToken(
   return token;
 }
 
-/** What an imported token is found by lives as long as its record. Whoever is not told that this was done repeats the call. */
-async function keepAlias(context: Context, { id, digests, purgeTime }: Token): Promise<void> {
+/**
+ * What an imported token is found by lives as long as its record can, however it is used. Whoever is not told that this was done
+ * repeats the call.
+ */
+async function keepAlias({ store, kinds }: Context, { id, kind, digests, expireTime }: Token): Promise<void> {
   const isImported = digests.some(({ source }) => source !== "");
-  if (isImported) await context.store.addAlias(aliasIn(id), id, purgeTime);
+  if (isImported) await store.addAlias(aliasIn(id), id, purgeTimeOf(kinds.get(kind), expireTime));
 }
 
 /** What callers see of a token's revision. */

@@ -148,6 +148,32 @@ onEachStore((world) => {
     });
   });
 
+  describe("a token can't have another one's secret made anew", () => {
+    const scopes = ["latchkey:self"];
+    const permanent = { case: "permanent", value: true } as const;
+
+    test.each([
+      ["of a kind that it can't make", { kind: "session" }, "PermissionDenied KIND_NOT_ALLOWED"],
+      ["of a link, which is worth a session", { kind: "link" }, "PermissionDenied KIND_NOT_ALLOWED"],
+      ["that outlives it", { lifetime: permanent, audiences: ["latchkey"] }, "PermissionDenied LIFETIME_BEYOND_CALLER"],
+      ["that is good where it is not", {}, "PermissionDenied AUDIENCE_BEYOND_CALLER"],
+    ] satisfies [string, Partial<Wish>, string][])("%s", async (_what, wish, refusal) => {
+      const other = await world.issue({ tenant, subject: "ada", kind: "personal", scopes, ...wish });
+      const own = { tenant, subject: "ada", kind: "personal", scopes, audiences: ["latchkey"] };
+      const caller = world.connect((await world.issue(own)).secret);
+      expect(await refusalOf(caller.rotate({ token: { case: "id", value: other.id } }))).toBe(refusal);
+      expect(await world.judge(other.secret, { audience: "latchkey", peek: true })).toBe("ACTIVE");
+      const { secret } = await caller.rotate({ token: { case: "secret", value: other.secret } });
+      expect(await world.judge(secret, { audience: "latchkey", peek: true })).toBe("ACTIVE");
+    });
+
+    test("though its own, whatever its kind", async () => {
+      const { id, secret } = await world.issue({ tenant, subject: "ada", kind: "session", scopes });
+      const rotated = await world.connect(secret).rotate({ token: { case: "id", value: id } });
+      expect(await world.judge(rotated.secret)).toBe("ACTIVE");
+    });
+  });
+
   test.each([
     ["a one-time link", { kind: "link" }],
     ["a token with two uses", { kind: "personal", maxUses: 2 }],

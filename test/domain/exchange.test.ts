@@ -307,6 +307,18 @@ test("children die with their parent, to any depth", async () => {
   expect([await judge(first.secret), await judge(second.secret)]).toEqual(["UNKNOWN", "UNKNOWN"]);
 });
 
+test("also through one in between that is used up and gone from use for long", async () => {
+  const last = kindOf({ name: "last", prefix: "las", defaultLifetime: 30 * DAY });
+  const middle = kindOf({ name: "middle", prefix: "mid", defaultUses: 1, exchangesTo: [rule({ kind: "last" })] });
+  const { context, issue, exchange, judge, pass } = await openFamily({ kind: "middle" }, {}, middle, last);
+  const parent = await issue({ kind: "parent", lifetime: { type: "permanent" } });
+  const { secret } = await exchange((await exchange(parent.secret)).secret);
+  pass(29 * DAY);
+  expect(await judge(secret)).toBe("ACTIVE");
+  await deleteToken(context, root, { id: parent.token.id });
+  expect(await judge(secret)).toBe("UNKNOWN");
+});
+
 test("a link becomes a session with the built-in kinds", async () => {
   const world = await openWorld();
   const { secret } = await world.issue({ kind: "link", scopes: ["latchkey:self"] });
