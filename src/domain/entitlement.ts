@@ -2,6 +2,7 @@ import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, hasScope } from "./caller.ts";
 import type { Kind, Kinds } from "./kinds.ts";
 import { type Lifetime, lifetimeField } from "./lifetime.ts";
+import type { Token } from "./token.ts";
 
 // What a caller may ask for in a new token: never more than it has itself. Administrators are bound by the kind alone.
 
@@ -9,15 +10,19 @@ import { type Lifetime, lifetimeField } from "./lifetime.ts";
 export function requireKind(kinds: Kinds, caller: Caller, name: string, now: number): Kind {
   const kind = kinds.get(name);
   if (!kind) throw fieldError("KIND_UNKNOWN", "kind", `none of ${[...kinds.keys()].join(", ")}`);
-  if (!administers(caller) && !kind.creators.includes(caller.credential)) {
+  if (!administers(caller)) requireCreator(caller, kind, "kind", now);
+  return kind;
+}
+
+function requireCreator(caller: Caller, { name, creators, freshLogin }: Kind, field: string, now: number): void {
+  if (!creators.includes(caller.credential)) {
     throw fieldError(
       "KIND_NOT_ALLOWED",
-      "kind",
+      field,
       `tokens of kind ${name} are made by administrators or other credentials`,
     );
   }
-  if (kind.freshLogin !== undefined && !administers(caller)) requireFreshLogin(caller, kind.freshLogin, now);
-  return kind;
+  if (freshLogin !== undefined) requireFreshLogin(caller, freshLogin, now);
 }
 
 /**
@@ -54,11 +59,15 @@ export function requireScopes(caller: Caller, scopes: readonly string[]): void {
  * @throws AUDIENCE_BEYOND_CALLER
  */
 export function requireAudiences(caller: Caller, audiences: readonly string[]): void {
+  if (administers(caller) || isWithinAudiences(caller, audiences)) return;
   const own = caller.token?.audiences ?? [];
-  if (administers(caller) || own.length === 0) return;
-  if (audiences.length === 0 || !audiences.every((audience) => own.includes(audience))) {
-    throw fieldError("AUDIENCE_BEYOND_CALLER", "audiences", `must be among your own token's: ${own.join(", ")}`);
-  }
+  throw fieldError("AUDIENCE_BEYOND_CALLER", "audiences", `must be among your own token's: ${own.join(", ")}`);
+}
+
+function isWithinAudiences({ token }: Caller, audiences: readonly string[]): boolean {
+  const own = token?.audiences ?? [];
+  if (own.length === 0) return true;
+  return audiences.length > 0 && audiences.every((audience) => own.includes(audience));
 }
 
 /**
@@ -74,14 +83,48 @@ export function boundExpireTime(
   lifetime: Lifetime,
   expireTime: number | undefined,
 ): number | undefined {
-  const end = caller.token?.kind === kind.name && !administers(caller) ? caller.token.expireTime : undefined;
-  if (end === undefined || (expireTime !== undefined && expireTime <= end)) return expireTime;
-  if (lifetime.type === "default") return end;
+  if (administers(caller) || !outlives(caller, kind, expireTime)) return expireTime;
+  if (lifetime.type === "default") return caller.token?.expireTime;
   throw fieldError(
     "LIFETIME_BEYOND_CALLER",
     lifetimeField(lifetime),
     `tokens of your own token's kind can't outlive it`,
   );
+}
+
+/** Whether a token of this kind and expiry would be of the caller's own token's kind, and outlive that one. */
+function outlives({ token }: Caller, { name }: Kind, expireTime: number | undefined): boolean {
+  if (token?.kind !== name || token.expireTime === undefined) return false;
+  return expireTime === undefined || expireTime > token.expireTime;
+}
+
+/**
+ * Whoever names a token by its id and rotates it has its secret from then on, as if it had made the token. So it takes all that
+ * making such a one takes, but for the token that it calls with: that one's secret it has already.
+ *
+ * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED; about `id`, which is
+ * the field that chose the token
+ */
+export function requireSecretOf(caller: Caller, token: Token, kind: Kind, now: number): void {
+  if (administers(caller) || caller.token?.id === token.id) return;
+  requireCreator(caller, kind, "id", now);
+  if (!isWithinAudiences(caller, token.audiences)) {
+    throw fieldError(
+      "AUDIENCE_BEYOND_CALLER",
+      "id",
+      "the token is good where your own is not: rotate it by its secret",
+    );
+  }
+  if (outlives(caller, kind, token.expireTime)) {
+    throw fieldError(
+      "LIFETIME_BEYOND_CALLER",
+      "id",
+      "the token outlives your own of its kind: rotate it by its secret",
+    );
+  }
+  if (token.claims !== undefined || token.clientId !== "") {
+    throw fieldError("FIELD_NOT_ALLOWED", "id", "the token has claims or a client, which only administrators may give");
+  }
 }
 
 /**

@@ -1323,8 +1323,12 @@ export const TokenService: GenService<{
    * Gives a token a new secret: same id, same scopes, same expiry, and the same number of uses left. The old secret goes on to
    * work for the grace that is asked for, or until the new one is used for the first time.
    *
+   * Whoever has neither the token's secret nor `latchkey:admin`, and names it by its id, must be able to make such a token: of its
+   * kind, for its audiences, and without claims and client.
+   *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), ALREADY_EXISTS
-   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
+   * (REQUEST_ID_REUSED), PERMISSION_DENIED (KIND_NOT_ALLOWED, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED),
+   * UNAUTHENTICATED (LOGIN_TOO_OLD), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Rotate
    */
