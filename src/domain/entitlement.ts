@@ -27,13 +27,16 @@ function requireCreator({ name, creators, freshLogin }: Kind, caller: Caller, fi
 /**
  * Whoever gets a new secret of a token, without holding one already, gets as much as by making such a token.
  *
- * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER
+ * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED
  */
-export function requireSecretOf(token: Token, kind: Kind, caller: Caller, now: number): void {
+export function requireSecretOf(caller: Caller, token: Token, kind: Kind, now: number): void {
   if (caller.token?.id === token.id) return;
   requireCreator(kind, caller, "id", now);
   requireAudiences(caller, token.audiences, "id");
   if (!isWithin(lastEndFor(caller, kind), token.expireTime)) throw outlivesCaller("id");
+  if (!administers(caller) && (token.claims !== undefined || token.clientId !== "")) {
+    throw fieldError("FIELD_NOT_ALLOWED", "id", "the token has claims or a client, which only administrators may give");
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { type Caller, reaches } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { requireSecretOf } from "./entitlement.ts";
 import type { IssuedToken } from "./issue.ts";
+import type { Kind } from "./kinds.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { readPresented } from "./presented.ts";
@@ -50,6 +51,7 @@ export async function rotateToken(
   });
   // A repeat may come with a weaker credential of the same caller.
   if (!reaches(caller, token)) throw tokenNotFound();
+  requireRotatable(context, caller, rotation.handle, token);
   return { token, secret: secrets[0] ?? "" };
 }
 
@@ -86,12 +88,15 @@ async function replaceSecret(
 
 async function findRotatable(context: Context, caller: Caller, handle: TokenHandle) {
   const token = await findToken(context, caller, handle);
-  const now = context.clock();
-  requireUsable(token, now);
-  const kind = context.kinds.get(token.kind);
+  requireUsable(token, context.clock());
+  return { token, kind: requireRotatable(context, caller, handle, token) };
+}
+
+function requireRotatable({ kinds, clock }: Context, caller: Caller, handle: TokenHandle, token: Token): Kind {
+  const kind = kinds.get(token.kind);
   if (!kind) throw fieldError("KIND_UNKNOWN", "id", `kind ${token.kind} is no longer in the kinds table`);
-  if ("id" in handle) requireSecretOf(token, kind, caller, now);
-  return { token, kind };
+  if ("id" in handle) requireSecretOf(caller, token, kind, clock());
+  return kind;
 }
 
 /** The digests with a new secret. One that was never used is replaced by it. */

@@ -59,8 +59,12 @@ const BROKEN: [what: string, sabotage: Sabotage, violation: RegExp][] = [
     "replaces whatever is there",
     (store) => ({
       async replace(previous, next, mark) {
-        const stored = await store.find(previous.id);
-        return stored ? store.replace(stored, changed(stored, withoutVersion(next)), mark) : "conflict";
+        for (;;) {
+          const stored = await store.find(previous.id);
+          if (!stored) return "conflict";
+          const outcome = await store.replace(stored, changed(stored, withoutVersion(next)), mark);
+          if (outcome !== "conflict") return outcome;
+        }
       },
     }),
     /was used \d times, of \d:|had replaced the secret$/,

@@ -1326,11 +1326,11 @@ export const TokenService: GenService<{
    * work for the grace that is asked for, or until the new one is used for the first time.
    *
    * A `latchkey:self` caller that names another token than its own by the id gets a new secret only of what it could make: its kind,
-   * audiences and expiry are held to the rules of Create. By the secret, it gets nothing that it does not have.
+   * audiences, expiry, claims and client are held to the rules of Create. By the secret, it gets nothing that it does not have.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), UNAUTHENTICATED
-   * (LOGIN_TOO_OLD), PERMISSION_DENIED (KIND_NOT_ALLOWED, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER), ALREADY_EXISTS
-   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
+   * (LOGIN_TOO_OLD), PERMISSION_DENIED (KIND_NOT_ALLOWED, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER,
+   * FIELD_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Rotate
    */
