@@ -190,6 +190,7 @@ describe("a kinds file is refused, with line and field,", () => {
     ["exchanges_to: [{consume: true}]", "exchanges_to[0].kind: is missing"],
     ["exchanges_to: [{kind: constructor}]", "exchanges_to[0].kind: is none of the kinds of this file"],
     ["scheme: 'a b'", "scheme: must be letters, digits and -, 64 at most"],
+    ["tenants: [acme inc]", "tenants[0]: is no name of a tenant"],
     ["prefer: x", "prefer: is not a known field"],
     ["defaultLifetime: 1h", "defaultLifetime: is not a known field"],
     ["default_lifetime: permanent", "default_lifetime: needs permanent: true"],

@@ -4,7 +4,8 @@ import { introspect } from "../../src/domain/introspect.ts";
 import type { ExchangeRule, Kind } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { setActive } from "../../src/domain/set-active.ts";
-import { ask, DAY, HOUR, kindOf, MINUTE, NOW, openWorld, refusal, root, service, type World } from "./world.ts";
+import { updateToken } from "../../src/domain/update.ts";
+import { admin, ask, DAY, HOUR, kindOf, MINUTE, NOW, openWorld, refusal, root, service, type World } from "./world.ts";
 
 const rule = (changes: Partial<ExchangeRule> = {}): ExchangeRule => ({
   kind: "child",
@@ -317,6 +318,22 @@ test("also through one in between that is used up and gone from use for long", a
   expect(await judge(secret)).toBe("ACTIVE");
   await deleteToken(context, root, { id: parent.token.id });
   expect(await judge(secret)).toBe("UNKNOWN");
+});
+
+test("not even an administrator's Update lets a child outlive its parent, unless that was used up for it", async () => {
+  const { context, issue, exchange } = await openFamily();
+  const parent = await issue({ kind: "parent", lifetime: { type: "ttl", duration: 2 * HOUR } });
+  const { token } = await exchange(parent.secret);
+  const move = (id: string, expireTime?: number) => updateToken(context, admin, { id }, { expireTime }, "");
+  const beyond = "expire_time: the token can't outlive the one that it was exchanged from";
+  for (const time of [NOW + 2 * HOUR + 1, undefined]) {
+    await expect(move(token.id, time)).rejects.toMatchObject(refusal("LIFETIME_BEYOND_PARENT", beyond));
+  }
+  expect(await move(token.id, NOW + 2 * HOUR)).toMatchObject({ expireTime: NOW + 2 * HOUR });
+
+  const link = await issue({ kind: "link" });
+  const session = await exchange(link.secret);
+  expect(await move(session.token.id, NOW + DAY)).toMatchObject({ expireTime: NOW + DAY });
 });
 
 test("a link becomes a session with the built-in kinds", async () => {

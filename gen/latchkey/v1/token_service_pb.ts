@@ -451,7 +451,8 @@ export type UpdateRequest = Message<"latchkey.v1.UpdateRequest"> & {
 
   /**
    * The new expiry; named in the mask and unset makes the token permanent, where its kind allows it. In the future, at
-   * most the kind's longest life after now. Only `latchkey:admin` and above may change it.
+   * most the kind's longest life after now, and not after that of the token that it was exchanged from, unless that was used up
+   * for it. Only `latchkey:admin` and above may change it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -1297,8 +1298,8 @@ export const TokenService: GenService<{
    * Changes a token's label, expiry, scopes (only fewer) or claims.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), ABORTED (ETAG_MISMATCH, CONFLICT), ALREADY_EXISTS (LABEL_TAKEN),
-   * PERMISSION_DENIED (FIELD_NOT_ALLOWED), INVALID_ARGUMENT (SCOPE_WIDENED, LABEL_REQUIRED, LIFETIME_INVALID,
-   * LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, KIND_UNKNOWN, CLAIMS_INVALID).
+   * PERMISSION_DENIED (FIELD_NOT_ALLOWED, LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT (SCOPE_WIDENED, LABEL_REQUIRED,
+   * LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, KIND_UNKNOWN, CLAIMS_INVALID).
    *
    * @generated from rpc latchkey.v1.TokenService.Update
    */
