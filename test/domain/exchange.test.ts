@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ExchangeWish, exchangeToken } from "../../src/domain/exchange.ts";
 import { introspect } from "../../src/domain/introspect.ts";
 import type { ExchangeRule, Kind } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
+import { rotateToken } from "../../src/domain/rotate.ts";
 import { setActive } from "../../src/domain/set-active.ts";
 import { updateToken } from "../../src/domain/update.ts";
 import { admin, ask, DAY, HOUR, kindOf, MINUTE, NOW, openWorld, refusal, root, service, type World } from "./world.ts";
@@ -44,6 +45,33 @@ function judgeIn({ context }: World) {
     return verdict.active ? "ACTIVE" : verdict.reason;
   };
 }
+
+describe("a parent that somebody changes between the judgement and the write", () => {
+  const CHANGES: [string, string, (world: World, id: string) => Promise<unknown>][] = [
+    ["switches off", "TOKEN_NOT_ACTIVE", ({ context }, id) => setActive(context, root, { id }, false)],
+    ["narrows", "SCOPE_WIDENED", ({ context }, id) => updateToken(context, root, { id }, { scopes: ["a"] }, "")],
+    [
+      "rotates",
+      "SECRET_SPENT",
+      ({ context }, id) =>
+        rotateToken(context, root, { handle: { id }, grace: 0, activateOnFirstUse: false, requestId: "" }),
+    ],
+  ];
+
+  test.each(CHANGES)("%s: no child of what it was comes to be", async (_, reason, change) => {
+    const family = await openFamily();
+    const { store } = family.context;
+    const { token, secret } = await family.issue({ kind: "parent", scopes: ["a", "b"] });
+    const insert = store.insert.bind(store);
+    vi.spyOn(store, "insert").mockImplementationOnce(async (...values) => {
+      await change(family, token.id);
+      return insert(...values);
+    });
+    await expect(family.exchange(secret, { scopes: ["b"] })).rejects.toMatchObject({ reason });
+    const page = await store.page({ tenant: "acme", subject: "ada", limit: 10 });
+    expect(page.map(({ id }) => id)).toEqual([token.id]);
+  });
+});
 
 describe("an exchange", () => {
   test("makes a child of the kind that the rule names, with what the parent has", async () => {

@@ -370,7 +370,7 @@ describe("refuses", () => {
     [
       "a permanent token where the kind has none",
       { kind: "few", expireTime: undefined },
-      ["PERMANENT_NOT_ALLOWED", "expire_time: not for tokens of kind few"],
+      ["PERMANENT_NOT_ALLOWED", "expire_time: is missing: tokens of kind few expire"],
     ],
     ["a beginning in the future", { createTime: NOW + 1 }, ["INVALID_REQUEST", "create_time: is in the future"]],
     ["a beginning before 1970", { createTime: -1 }, ["INVALID_REQUEST", "create_time: is before 1970"]],

@@ -1342,7 +1342,8 @@ export const TokenService: GenService<{
   /**
    * Exchanges a token for a new one of another kind: a one-time link for a session, a refresh token for an access token. The
    * presented secret is all that is needed, without any other credentials. The new token is a child of the presented one: it has
-   * no more scopes and audiences and, unless the exchange uses the presented one up, no longer life, and is deleted with it.
+   * no more scopes and audiences and, unless the exchange uses the presented one up, no longer life than that has at this moment,
+   * and is deleted with it. Switching the presented one off, or changing it, later leaves the new one as it is.
    *
    * Where the kind rotates, the presented token gets a new secret with it, and the presented secret is spent. Whoever presents a
    * spent secret gives away that two have it: where the kind says so, the token and all its children are deleted then.
