@@ -99,31 +99,34 @@ function outlives({ token }: Caller, { name }: Kind, expireTime: number | undefi
 }
 
 /**
- * Whoever names a token by its id and rotates it has its secret from then on, as if it had made the token. So it takes all that
- * making such a one takes, but for the token that it calls with: that one's secret it has already.
+ * Whoever is told the secret of a token that is there, by rotating it or by the request id that it was made with, has it from then
+ * on, as if it had made the token. So it takes all that making such a one takes, but for the token that it calls with: that one's
+ * secret it has already.
  *
- * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED; about `id`, which is
- * the field that chose the token
+ * @param field the one that chose the token.
+ * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED; about `field`
  */
-export function requireSecretOf(caller: Caller, token: Token, kind: Kind, now: number): void {
+export function requireSecretOf(
+  caller: Caller,
+  token: Token,
+  kind: Kind,
+  field: "id" | "request_id",
+  now: number,
+): void {
   if (administers(caller) || caller.token?.id === token.id) return;
-  requireCreator(caller, kind, "id", now);
+  requireCreator(caller, kind, field, now);
   if (!isWithinAudiences(caller, token.audiences)) {
-    throw fieldError(
-      "AUDIENCE_BEYOND_CALLER",
-      "id",
-      "the token is good where your own is not: rotate it by its secret",
-    );
+    throw fieldError("AUDIENCE_BEYOND_CALLER", field, "the token is good where your own is not");
   }
   if (outlives(caller, kind, token.expireTime)) {
-    throw fieldError(
-      "LIFETIME_BEYOND_CALLER",
-      "id",
-      "the token outlives your own of its kind: rotate it by its secret",
-    );
+    throw fieldError("LIFETIME_BEYOND_CALLER", field, "the token outlives your own, and is of its kind");
   }
   if (token.claims !== undefined || token.clientId !== "") {
-    throw fieldError("FIELD_NOT_ALLOWED", "id", "the token has claims or a client, which only administrators may give");
+    throw fieldError(
+      "FIELD_NOT_ALLOWED",
+      field,
+      "the token has claims or a client, which only administrators may give",
+    );
   }
 }
 
