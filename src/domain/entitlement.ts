@@ -25,17 +25,26 @@ function requireCreator({ name, creators, freshLogin }: Kind, caller: Caller, fi
 }
 
 /**
- * Whoever gets a new secret of a token, without holding one already, gets as much as by making such a token.
+ * Whoever is told a secret of a token that is there, by rotating it or by the request id that it was made with, has as much from
+ * then on as by making such a token. The one that it calls with is its own already.
  *
- * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED
+ * @param field the one that chose the token.
+ * @throws KIND_NOT_ALLOWED, LOGIN_TOO_OLD, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER, FIELD_NOT_ALLOWED; about `field`
  */
-export function requireSecretOf(caller: Caller, token: Token, kind: Kind, now: number): void {
-  if (caller.token?.id === token.id) return;
-  requireCreator(kind, caller, "id", now);
-  requireAudiences(caller, token.audiences, "id");
-  if (!isWithin(lastEndFor(caller, kind), token.expireTime)) throw outlivesCaller("id");
-  if (!administers(caller) && (token.claims !== undefined || token.clientId !== "")) {
-    throw fieldError("FIELD_NOT_ALLOWED", "id", "the token has claims or a client, which only administrators may give");
+export function requireSecretOf(
+  caller: Caller,
+  token: Token,
+  kind: Kind,
+  field: "id" | "request_id",
+  now: number,
+): void {
+  if (administers(caller) || caller.token?.id === token.id) return;
+  requireCreator(kind, caller, field, now);
+  requireAudiences(caller, token.audiences, field);
+  if (!isWithin(lastEndFor(caller, kind), token.expireTime)) throw outlivesCaller(field);
+  if (token.claims !== undefined || token.clientId !== "") {
+    const why = "the token has claims or a client, which only administrators may give";
+    throw fieldError("FIELD_NOT_ALLOWED", field, why);
   }
 }
 

@@ -37,6 +37,7 @@ export async function rotateToken(
   rotation: Rotation,
   signal?: AbortSignal,
 ): Promise<IssuedToken> {
+  const start = context.clock();
   const { requestId, ...content } = rotation;
   const request = {
     id: requestId,
@@ -51,7 +52,8 @@ export async function rotateToken(
   });
   // A repeat may come with a weaker credential of the same caller.
   if (!reaches(caller, token)) throw tokenNotFound();
-  requireRotatable(context, caller, rotation.handle, token);
+  // By the time at the start: what was just rotated must be answered.
+  requireRotatable(context, caller, rotation.handle, token, start);
   return { token, secret: secrets[0] ?? "" };
 }
 
@@ -89,13 +91,13 @@ async function replaceSecret(
 async function findRotatable(context: Context, caller: Caller, handle: TokenHandle) {
   const token = await findToken(context, caller, handle);
   requireUsable(token, context.clock());
-  return { token, kind: requireRotatable(context, caller, handle, token) };
+  return { token, kind: requireRotatable(context, caller, handle, token, context.clock()) };
 }
 
-function requireRotatable({ kinds, clock }: Context, caller: Caller, handle: TokenHandle, token: Token): Kind {
+function requireRotatable({ kinds }: Context, caller: Caller, handle: TokenHandle, token: Token, now: number): Kind {
   const kind = kinds.get(token.kind);
   if (!kind) throw fieldError("KIND_UNKNOWN", "id", `kind ${token.kind} is no longer in the kinds table`);
-  if ("id" in handle) requireSecretOf(caller, token, kind, clock());
+  if ("id" in handle) requireSecretOf(caller, token, kind, "id", now);
   return kind;
 }
 

@@ -121,8 +121,8 @@ describe("the secret of a token that is named by its id", () => {
   const login = kindOf({ ...own, creators: ["jwt"], freshLogin: HOUR });
 
   test("is for whoever could make such a token", () => {
-    requireSecretOf(caller, other, own, NOW);
-    requireSecretOf(callerOf({ authTime: NOW }), other, login, NOW);
+    requireSecretOf(caller, other, own, "id", NOW);
+    requireSecretOf(callerOf({ authTime: NOW }), other, login, "id", NOW);
   });
 
   test.each([
@@ -134,18 +134,20 @@ describe("the secret of a token that is named by its id", () => {
     ["FIELD_NOT_ALLOWED", caller, { ...other, claims: { role: "auditor" } }, own],
     ["FIELD_NOT_ALLOWED", caller, { ...other, clientId: "mobile" }, own],
   ] as const)("is refused otherwise: %s", (reason, by, token, kind) => {
-    const thrown = thrownBy(() => requireSecretOf(by, token, kind, NOW));
+    const thrown = thrownBy(() => requireSecretOf(by, token, kind, "id", NOW));
     expect(thrown).toMatchObject({ ...refusal(reason), violations: [{ field: "id" }] });
   });
 
   test("takes a fresh login where making such a token does", () => {
-    expect(thrownBy(() => requireSecretOf(callerOf(), other, login, NOW))).toMatchObject(refusal("LOGIN_TOO_OLD"));
+    expect(thrownBy(() => requireSecretOf(callerOf(), other, login, "id", NOW))).toMatchObject(
+      refusal("LOGIN_TOO_OLD"),
+    );
   });
 
   test("is for administrators in any case, and for who calls with it", () => {
     const strong = { ...other, audiences: [], claims: { role: "auditor" }, clientId: "mobile", expireTime: undefined };
     const administrator = callerOf({ credential: "token", scopes: ADMIN, token: held });
-    requireSecretOf(administrator, strong, kindOf(), NOW);
-    requireSecretOf(callerOf({ credential: "token", scopes: SCOPES, token: strong }), strong, kindOf(), NOW);
+    requireSecretOf(administrator, strong, kindOf(), "id", NOW);
+    requireSecretOf(callerOf({ credential: "token", scopes: SCOPES, token: strong }), strong, kindOf(), "id", NOW);
   });
 });
