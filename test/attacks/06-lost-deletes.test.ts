@@ -108,8 +108,12 @@ describe("on Redis, no call that could not write answers success", () => {
     };
   });
 
+  // Writes and reads have a connection each, and each comes back by itself.
   const untilServing = () =>
-    vi.waitFor(() => root.create({ kind: "service", subject: "probe", tenant: "probe" }), 5000);
+    vi.waitFor(async () => {
+      await root.create({ kind: "service", subject: "probe", tenant: "probe" });
+      await root.list({ tenant: "probe" });
+    }, 5000);
 
   const FAILURES: [how: string, fail: () => unknown, mend: () => unknown][] = [
     ["it is killed", () => redis.kill(), () => redis.start()],
