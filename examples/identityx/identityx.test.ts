@@ -277,8 +277,15 @@ onEachStore(import.meta.dirname, (example) => {
     const seen = recordIn(await gateway(app).introspect({ secret, kinds: ["app-user-auth"] }));
     expect(seen).toMatchObject({ subject: "ada@example.com", creator: `${app}/boss@example.com` });
 
+    const link = await boss.create({ kind: "app-user-login-link", subject: "ada@example.com" });
+    const acting = await example.call().exchange({ secret: link.secret });
+    expect(recordIn(await gateway(app).introspect({ secret: acting.secret }))).toMatchObject({
+      subject: "ada@example.com",
+      creator: `${app}/boss@example.com`,
+    });
+
     const own = await logInAppUser(app, "ada@example.com");
-    expect(recordIn(await gateway(app).introspect({ secret: own.secret })).creator).toBe(`${app}/ada@example.com`);
+    expect(recordIn(await gateway(app).introspect({ secret: own.secret })).creator).toBe("identityx/api");
 
     const bob = example.call(`OrgUser ${(await logInUser(app, "bob@example.com")).secret}`);
     expect(await failureOf(bob.create({ kind: "user-api-token", subject: "ada@example.com" }))).toBe(

@@ -100,7 +100,11 @@ onEachStore(import.meta.dirname, (example) => {
     test("a token follows its user into another group, which the user can't choose", async () => {
       const username = example.name("ada");
       const { token, key } = await logIn(username);
-      const change = { id: token.id, claims: { username, group: "owners" }, updateMask: { paths: ["claims"] } };
+      const change = {
+        token: byId(token.id),
+        claims: { username, group: "owners" },
+        updateMask: { paths: ["claims"] },
+      };
       expect(await failureOf(callWith(key).update(change))).toBe(
         "PermissionDenied FIELD_NOT_ALLOWED: claims: only administrators may set it",
       );

@@ -225,23 +225,28 @@ onEachStore(import.meta.dirname, (example) => {
       const { id, secret, expireTime } = await create("ada");
       const user = callWith(secret);
       const renamed = await user.update({
-        token: { case: "id", value: id },
+        token: byId(id),
         label: "laptop",
         updateMask: { paths: ["label"] },
       });
       expect(renamed.token).toMatchObject({ id, label: "laptop", expireTime });
-      expect(
-        await failureOf(user.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } })),
-      ).toBe("PermissionDenied FIELD_NOT_ALLOWED: expire_time: only administrators may set it");
+      expect(await failureOf(user.update({ token: byId(id), updateMask: { paths: ["expire_time"] } }))).toBe(
+        "PermissionDenied FIELD_NOT_ALLOWED: expire_time: only administrators may set it",
+      );
     });
 
     test("an administrator edits the expiry too", async () => {
       const { create, admin } = openCompany();
       const { id } = await create("ada");
       const soon = { seconds: BigInt(secondsNow() + 2 * HOUR), nanos: 0 };
-      const change = { id, label: "kiosk", expireTime: soon, updateMask: { paths: ["label", "expire_time"] } };
+      const change = {
+        token: byId(id),
+        label: "kiosk",
+        expireTime: soon,
+        updateMask: { paths: ["label", "expire_time"] },
+      };
       expect((await admin.update(change)).token).toMatchObject({ label: "kiosk", expireTime: soon });
-      const endless = await admin.update({ token: { case: "id", value: id }, updateMask: { paths: ["expire_time"] } });
+      const endless = await admin.update({ token: byId(id), updateMask: { paths: ["expire_time"] } });
       expect(recordIn(endless).expireTime).toBeUndefined();
     });
   });

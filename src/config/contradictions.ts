@@ -20,7 +20,7 @@ export interface Contradiction {
 /** All in which kinds contradict themselves or each other. */
 export function findContradictions(kinds: readonly (SoundKind | undefined)[]): Contradiction[] {
   const own = kinds.map((kind) => (kind ? [...breachesOf(kind), ...findListFaults(kind)] : []));
-  const found = [own, findRepeats(kinds), findExchangeFaults(kinds)];
+  const found = [own, findRepeats(kinds), findExchangeFaults(kinds), findHeirs(kinds)];
   return found.flatMap((faults) =>
     faults.flatMap((ofKind, index) => ofKind.map(({ path, message }) => ({ path: [index, ...path], message }))),
   );
@@ -179,6 +179,23 @@ function findExchangeFaults(kinds: readonly (SoundKind | undefined)[]): Contradi
       const message = faultOf(kind?.name, wanted, index);
       return message === undefined ? [] : [{ path: ["exchanges_to", index, "kind"], message }];
     });
+  });
+}
+
+/**
+ * What a token is used up for takes its place, with a life of its own. Where that token came of an exchange itself, the new one would
+ * outlive what both came from, and not be found any more when that is deleted.
+ */
+function findHeirs(kinds: readonly (SoundKind | undefined)[]): Contradiction[][] {
+  const children = new Set(kinds.flatMap((kind) => (kind?.exchanges_to ?? []).flatMap((rule) => rule?.kind ?? [])));
+  const message =
+    "must be false: other kinds are exchanged for this one, and what it is used up for would outlive them";
+  return kinds.map((kind) => {
+    if (kind?.name === undefined || !children.has(kind.name)) return [];
+    const rules = kind.exchanges_to ?? [];
+    return rules.flatMap((rule, index) =>
+      rule?.consume ? [{ path: ["exchanges_to", index, "consume"], message }] : [],
+    );
   });
 }
 

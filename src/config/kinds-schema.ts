@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isTenant } from "../domain/caller.ts";
 import { JWT_PLACEHOLDERS } from "../domain/jwt.ts";
 import { findContradictions, type SoundKind } from "./contradictions.ts";
 import { duration, durationOr, life } from "./duration.ts";
@@ -62,7 +63,7 @@ const kindEntry = z.strictObject({
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be letters, digits and -, 64 at most")
     .optional(),
-  tenants: z.array(z.string().min(1, "must not be empty").max(128)).min(1).optional(),
+  tenants: z.array(z.string().refine(isTenant, "is no name of a tenant")).min(1, "must name a tenant").optional(),
   creators: z.array(z.enum(["token", "jwt", "certificate"])).optional(),
   fresh_login: duration.optional(),
   retention: durationOr("none", duration).optional(),

@@ -18,13 +18,13 @@ export async function editToken(
   context: Context,
   caller: Caller,
   handle: TokenHandle,
-  change: (token: Token) => Token,
+  change: (token: Token) => Token | Promise<Token>,
   signal?: StopSignal,
 ): Promise<Token> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const token = await findToken(context, caller, handle);
     signal?.throwIfAborted();
-    const next = change(token);
+    const next = await change(token);
     if (next === token) return token;
     const outcome = await context.store.replace(token, next);
     if (outcome === "replaced") return next;

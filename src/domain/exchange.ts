@@ -90,7 +90,8 @@ async function insertChild(
     const made = [child, ...parent.made];
     const outcome = await context.store.insert(child.token, {
       cap: capOf(exchange.kind),
-      parent: parent.next && { previous: exchange.parent, next: parent.next },
+      // Also a parent that stays as it is must still be what it was when it was judged: not switched off, narrowed or rotated since.
+      parent: { previous: exchange.parent, next: parent.next ?? exchange.parent },
       mark: attempt.mark(made.map(({ recipe }) => recipe)),
     });
     if (outcome === "inserted") {

@@ -1,7 +1,7 @@
 import type { PageCursor } from "../store/token-store.ts";
 import type { Context } from "./context.ts";
 import type { Kind } from "./kinds.ts";
-import { holdsUntil, type Owner, type Token } from "./token.ts";
+import { isLive, type Owner, type Token } from "./token.ts";
 
 const PAGE = 100;
 
@@ -16,8 +16,4 @@ export async function findLiveToken(context: Context, owner: Owner, kind: Kind):
     if (found || page.length < PAGE) return found;
     after = page.at(-1);
   }
-}
-
-function isLive(token: Token, now: number): boolean {
-  return (holdsUntil(token) ?? Number.POSITIVE_INFINITY) > now;
 }

@@ -5,7 +5,7 @@ import { createCaller } from "./caller.ts";
 import { checkClaims } from "./claims.ts";
 import type { Context } from "./context.ts";
 import { type Evidence, makeDigest } from "./digest.ts";
-import { requireKind, requireScopes } from "./entitlement.ts";
+import { requireKind, requireScopes, requireTenant } from "./entitlement.ts";
 import type { ImportedSource } from "./imported.ts";
 import { capOf, draftOf, refuseInsert, resolveUses } from "./issue.ts";
 import type { Kind } from "./kinds.ts";
@@ -81,8 +81,10 @@ export async function importToken(
   if (known) return "known";
   const token = { ...draft, id, digests: [makeDigest(keys, evidence)] };
   // The names first: one that leads to nothing does no harm, and a token without one could not be used. All of them, so that
-  // an instance that lacks the newest key finds the token, and can tell that it lacks it.
-  const naming = Promise.all(aliases.map((alias) => store.addAlias(alias, id, token.purgeTime)));
+  // an instance that lacks the newest key finds the token, and can tell that it lacks it. They last as long as the token may be
+  // used: an end for want of use moves on, and no use renews them.
+  const lastTime = purgeTimeOf(kind, token.expireTime);
+  const naming = Promise.all(aliases.map((alias) => store.addAlias(alias, id, lastTime)));
   await unlessConflict(naming, () => {
     throw takenByAnother(foreign);
   });
@@ -123,6 +125,7 @@ function draftForeign(
 ): { kind: Kind; draft: Omit<Token, "id" | "digests"> } {
   const now = clock();
   const kind = requireKind(kinds, importer, foreign.kind, now);
+  requireTenant(kind, foreign.tenant);
   requireScopes(importer, foreign.scopes);
   const fields = draftOf(kind, foreign, resolveCreateTime(foreign.createTime, now), {
     label: foreign.label,

@@ -9,6 +9,7 @@ import {
   requireAudiences,
   requireKind,
   requireScopes,
+  requireSecretOf,
   requireTenant,
 } from "./entitlement.ts";
 import { findLiveToken } from "./existing.ts";
@@ -52,7 +53,8 @@ export type Draft = Omit<Token, "id" | "hint" | "digests">;
 
 /** Makes a token as its kind allows, with no more than the caller has. Nothing is stored if any rule is broken. */
 export async function issueToken(context: Context, caller: Caller, wish: NewToken): Promise<IssuedToken> {
-  const kind = requireKind(context.kinds, caller, wish.kind, context.clock());
+  const now = context.clock();
+  const kind = requireKind(context.kinds, caller, wish.kind, now);
   const owner = resolveOwner(caller, wish.tenant, wish.subject);
   requireTenant(kind, owner.tenant);
   const { requestId, ...content } = wish;
@@ -69,7 +71,9 @@ export async function issueToken(context: Context, caller: Caller, wish: NewToke
   });
   // A repeat may come with a weaker credential of the same caller.
   if (!reaches(caller, token)) throw tokenNotFound();
-  return { token, secret: secrets[0] ?? "" };
+  const [secret = ""] = secrets;
+  if (secret !== "") requireSecretOf(caller, token, kind, "request_id", now);
+  return { token, secret };
 }
 
 async function insertNew(context: Context, kind: Kind, draft: Draft, attempt: Attempt): Promise<Effect | "repeated"> {

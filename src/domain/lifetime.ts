@@ -32,7 +32,7 @@ export function resolveExpireTime(kind: Kind, lifetime: Lifetime, now: number): 
     case "default":
       return kind.defaultLifetime === undefined ? undefined : addSpan(now, kind.defaultLifetime);
     case "permanent":
-      requirePermanent(kind, field);
+      requirePermanent(kind, "permanent");
       return undefined;
     case "ttl":
       return resolveLife(kind, field, now + lifetime.duration, now);
@@ -49,9 +49,11 @@ function readLife(text: string) {
   return span;
 }
 
-/** @throws PERMANENT_NOT_ALLOWED, about `field` */
-export function requirePermanent(kind: Kind, field: string): void {
-  if (!kind.permanent) throw fieldError("PERMANENT_NOT_ALLOWED", field, `not for tokens of kind ${kind.name}`);
+/** @throws PERMANENT_NOT_ALLOWED, about `field`, which asks for a permanent token: by itself, or by being left out */
+export function requirePermanent({ name, permanent }: Kind, field: "permanent" | "expire_time"): void {
+  if (permanent) return;
+  const fault = field === "permanent" ? `not for tokens of kind ${name}` : `is missing: tokens of kind ${name} expire`;
+  throw fieldError("PERMANENT_NOT_ALLOWED", field, fault);
 }
 
 /**

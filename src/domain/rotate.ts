@@ -1,7 +1,9 @@
 import { fieldError, TokenError } from "../errors.ts";
 import { type Caller, reaches } from "./caller.ts";
 import type { Context, StopSignal } from "./context.ts";
+import { requireSecretOf } from "./entitlement.ts";
 import type { IssuedToken } from "./issue.ts";
+import type { Kind } from "./kinds.ts";
 import { findToken, type TokenHandle } from "./lookup.ts";
 import { hintFor, keepSecret, planSecret } from "./mint.ts";
 import { readPresented } from "./presented.ts";
@@ -27,7 +29,7 @@ export interface Rotation {
 /**
  * Gives a token a new secret, and leaves all else as it is.
  *
- * @throws TOKEN_NOT_FOUND, TOKEN_NOT_ACTIVE, KIND_UNKNOWN, CONFLICT, and what `carryOut` throws
+ * @throws TOKEN_NOT_FOUND, TOKEN_NOT_ACTIVE, KIND_UNKNOWN, CONFLICT, and what `requireSecretOf` and `carryOut` throw
  */
 export async function rotateToken(
   context: Context,
@@ -35,6 +37,7 @@ export async function rotateToken(
   rotation: Rotation,
   signal?: StopSignal,
 ): Promise<IssuedToken> {
+  const start = context.clock();
   const { requestId, ...content } = rotation;
   const request = {
     id: requestId,
@@ -49,6 +52,8 @@ export async function rotateToken(
   });
   // A repeat may come with a weaker credential of the same caller.
   if (!reaches(caller, token)) throw tokenNotFound();
+  // By the time at the start: what was just rotated must be answered.
+  requireRotatable(context, caller, rotation.handle, token, start);
   return { token, secret: secrets[0] ?? "" };
 }
 
@@ -86,9 +91,14 @@ async function replaceSecret(
 async function findRotatable(context: Context, caller: Caller, handle: TokenHandle) {
   const token = await findToken(context, caller, handle);
   requireUsable(token, context.clock());
-  const kind = context.kinds.get(token.kind);
+  return { token, kind: requireRotatable(context, caller, handle, token, context.clock()) };
+}
+
+function requireRotatable({ kinds }: Context, caller: Caller, handle: TokenHandle, token: Token, now: number): Kind {
+  const kind = kinds.get(token.kind);
   if (!kind) throw fieldError("KIND_UNKNOWN", "id", `kind ${token.kind} is no longer in the kinds table`);
-  return { token, kind };
+  if ("id" in handle) requireSecretOf(caller, token, kind, "id", now);
+  return kind;
 }
 
 /** The digests with a new secret. One that was never used is replaced by it. */

@@ -5,7 +5,8 @@ import type { DerivedKey, KeyRing } from "./keys.ts";
 
 // `<prefix>_<id><random part><proof><checksum>`: the id is public, 3 characters of shard tag and 95 random bits; the random part
 // has 190 bits; the proof tells, under a service key, that the secret was made here, also after it was replaced; the
-// checksum lets junk and typos be refused without a look into the store.
+// checksum lets junk and typos be refused without a look into the store. Secrets of the first installations have no proof: they
+// are good, but once replaced they are told from made-up ones no more.
 const TAG = 3;
 const ID_RANDOM = 16;
 const SECRET_RANDOM = 32;
@@ -14,7 +15,7 @@ const CHECKSUM = 6;
 const HINT = 8;
 
 const ID = /^[0-9A-Za-z]{19}$/;
-const SECRET = /^([a-z][a-z0-9_]*)_([0-9A-Za-z]{19})[0-9A-Za-z]{40}([0-9A-Za-z]{6})$/;
+const SECRET = /^([a-z][a-z0-9_]*)_([0-9A-Za-z]{19})[0-9A-Za-z]{32}(?:[0-9A-Za-z]{8})?([0-9A-Za-z]{6})$/;
 
 /** A new id for a token of the owner whose shard tag it is. */
 export function makeId(shardTag: string, random: RandomText): string {

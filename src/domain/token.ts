@@ -102,6 +102,11 @@ export function holdsUntil(token: Token): number | undefined {
   return token.usesLeft === 0 ? 0 : endOf(token);
 }
 
+/** Whether the token keeps its label and its place at `now`. */
+export function isLive(token: Token, now: number): boolean {
+  return (holdsUntil(token) ?? Number.POSITIVE_INFINITY) > now;
+}
+
 /** The next version of a record. */
 export function changed(token: Token, changes: Partial<Token>): Token {
   return { ...token, ...changes, version: token.version + 1 };

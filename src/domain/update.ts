@@ -24,8 +24,8 @@ export interface TokenChanges {
 /**
  * Changes a token, if `etag` is empty or still the token's.
  *
- * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, what `editToken` and
- * `checkExpireTime` throw
+ * @throws FIELD_NOT_ALLOWED, ETAG_MISMATCH, SCOPE_WIDENED, LABEL_REQUIRED, CLAIMS_INVALID, LIFETIME_BEYOND_PARENT, what
+ * `editToken` and `checkExpireTime` throw
  */
 export async function updateToken(
   context: Context,
@@ -37,8 +37,9 @@ export async function updateToken(
 ): Promise<Token> {
   if ("expireTime" in changes) requireAdministrator(caller, "expire_time");
   if ("claims" in changes) requireAdministrator(caller, "claims");
-  const change = (token: Token) => {
+  const change = async (token: Token) => {
     if (etag !== "" && etag !== etagOf(token)) throw new TokenError("ETAG_MISMATCH", "the token has changed since");
+    if ("expireTime" in changes) await requireWithinParent(context, token, changes.expireTime);
     return edited(token, {
       ...("label" in changes && relabel(token, changes.label ?? "")),
       ...("expireTime" in changes && moveExpiry(context, token, changes.expireTime)),
@@ -51,10 +52,22 @@ export async function updateToken(
   return token;
 }
 
-/** What an imported token is found by lives as long as its record. Whoever is not told that this was done repeats the call. */
-async function keepAlias(context: Context, { id, digests, purgeTime }: Token): Promise<void> {
+/**
+ * What an imported token is found by lives as long as its record can, however it is used. Whoever is not told that this was done
+ * repeats the call.
+ */
+async function keepAlias({ store, kinds }: Context, { id, kind, digests, expireTime }: Token): Promise<void> {
   const isImported = digests.some(({ source }) => source !== "");
-  if (isImported) await context.store.addAlias(aliasIn(id), id, purgeTime);
+  if (isImported) await store.addAlias(aliasIn(id), id, purgeTimeOf(kinds.get(kind), expireTime));
+}
+
+/** A parent that is used up, or gone since, has left its place to the token. */
+async function requireWithinParent({ store }: Context, token: Token, expireTime: number | undefined): Promise<void> {
+  const parent = token.parentId === "" ? undefined : await store.find(token.parentId);
+  const end = parent?.usesLeft === 0 ? undefined : parent?.expireTime;
+  if (end === undefined || (expireTime !== undefined && expireTime <= end)) return;
+  const why = "the token can't outlive the one that it was exchanged from";
+  throw fieldError("LIFETIME_BEYOND_PARENT", "expire_time", why);
 }
 
 /** What callers see of a token's revision. */

@@ -26,11 +26,14 @@ export function mustWriteUse(token: Token, digest: SecretDigest, now: number): b
   return now > (idleEndOf(token) ?? Number.POSITIVE_INFINITY) - CLOSE;
 }
 
-/** One use less. A permanent token that is used up would be listed for ever, so its retention begins with its last use. */
+/**
+ * One use less. A permanent token that is used up would be listed for ever, so its retention begins with its last use; but through a
+ * token that came of an exchange its own children are found, so it stays.
+ */
 export function takeUse(context: Context, token: Token, now: number): Partial<Token> {
   if (token.usesLeft === undefined) return {};
   const usesLeft = token.usesLeft - 1;
-  if (usesLeft > 0) return { usesLeft };
+  if (usesLeft > 0 || token.parentId !== "") return { usesLeft };
   const retention = context.kinds.get(token.kind)?.retention ?? 0;
   return { usesLeft, purgeTime: Math.min(token.purgeTime ?? Number.POSITIVE_INFINITY, now + retention) };
 }

@@ -13,6 +13,10 @@ import {
 } from "./redis-keys.ts";
 import { readRecords } from "./redis-pages.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { REMOVE_BATCH } from "./token-store.ts";
+
+/** How many sets one round trip reads, so that none takes long. */
+const SETS_AT_ONCE = 1000;
 
 /** What a set held when the plan was made. */
 interface SetState {
@@ -37,19 +41,48 @@ export async function findFamily(
 ): Promise<Pick<Removal, "tokens" | "sets"> | undefined> {
   const [root] = await readRecords(client, [id]);
   if (!root) return undefined;
-  const tokens = [root];
+  const tokens: Token[] = [];
   const sets: SetState[] = [];
-  for (let generation = tokens; generation.length > 0; ) {
-    const families = await Promise.all(generation.map((parent) => readSet(client, childrenKey(parent.id))));
+  for (let generation = [root]; generation.length > 0; ) {
+    const families = await readFamilies(client, generation);
+    for (const token of generation) tokens.push(token);
+    for (const family of families) sets.push(family);
     const found = await readRecords(
       client,
       families.flatMap(({ members }) => members),
     );
     generation = found.filter((token) => token !== undefined);
-    tokens.push(...generation);
-    sets.push(...families);
   }
   return { tokens, sets };
+}
+
+/** The sets of children, as many at once as Redis answers in time. */
+async function readFamilies(client: ScriptedRedis, parents: readonly Token[]): Promise<SetState[]> {
+  const families: SetState[] = [];
+  for (let start = 0; start < parents.length; start += SETS_AT_ONCE) {
+    const some = parents.slice(start, start + SETS_AT_ONCE);
+    families.push(...(await Promise.all(some.map(({ id }) => readSet(client, childrenKey(id))))));
+  }
+  return families;
+}
+
+/**
+ * A family in steps of `REMOVE_BATCH` tokens, the last generation first: whoever is stopped in between leaves none without its
+ * parent, and the root can be named again. Each step holds what its tokens' sets of children hold once those before it are done.
+ */
+export function* stepsOf({
+  tokens,
+  sets,
+}: Pick<Removal, "tokens" | "sets">): Generator<Omit<Removal, "tag" | "owner">> {
+  const states = new Map(sets.map((set) => [set.key, set]));
+  const gone = new Set<string>();
+  for (let end = tokens.length; end > 0; end -= REMOVE_BATCH) {
+    const step = tokens.slice(Math.max(0, end - REMOVE_BATCH), end);
+    const own = step.flatMap(({ id }) => states.get(childrenKey(id)) ?? []);
+    const left = own.map(({ key, members }) => ({ key, members: members.filter((id) => !gone.has(id)) }));
+    yield { tokens: step, unchanged: step, sets: left };
+    for (const { id } of step) gone.add(id);
+  }
 }
 
 export async function readSet(client: ScriptedRedis, key: string): Promise<SetState> {
@@ -100,6 +133,7 @@ export async function removeTokens(client: ScriptedRedis, removal: Removal): Pro
   keys.add(subjectsKey(tag, owner.tenant));
   keys.add(pauseKey(tag, owner));
   const parents = new Set(tokens.map((token) => token.parentId));
+  const filled = new Set(removal.sets.filter(({ members }) => members.length > 0).map(({ key }) => key));
   const placed = tokens.filter((token) => token.holdsPlace);
   const plan = {
     subject: owner.subject,
@@ -118,7 +152,9 @@ export async function removeTokens(client: ScriptedRedis, removal: Removal): Pro
         .filter((token) => token.parentId !== "")
         .map((token) => ({ key: keys.add(childrenKey(token.parentId)), member: token.id })),
     ],
-    families: tokens.filter(({ id }) => parents.has(id)).map(({ id }) => keys.add(childrenKey(id))),
+    families: tokens
+      .filter(({ id }) => parents.has(id) || filled.has(childrenKey(id)))
+      .map(({ id }) => keys.add(childrenKey(id))),
   };
   const count = await client.removeTokens(keys.all.length, ...keys.all, JSON.stringify(plan));
   return count < 0 ? undefined : count;

@@ -10,7 +10,15 @@ import { RecordFinder } from "./redis-finds.ts";
 import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage } from "./redis-pages.ts";
-import { chooseTokens, findFamily, type Removal, readMembers, readSet, removeTokens } from "./redis-removal.ts";
+import {
+  chooseTokens,
+  findFamily,
+  type Removal,
+  readMembers,
+  readSet,
+  removeTokens,
+  stepsOf,
+} from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, idTaken } from "./rules.ts";
@@ -141,13 +149,19 @@ class RedisStore implements TokenStore {
 
   async remove(id: string) {
     const tag = tagIn(id);
+    let removed = 0;
     for (let plan = 0; plan < MAX_PLANS; plan++) {
       const family = await this.#reader.read((client) => findFamily(client, id));
       const [owner] = family?.tokens ?? [];
-      if (!family || !owner) return 0;
-      const removal = { tag, owner, ...family, unchanged: family.tokens };
-      const count = await this.#remove(removal);
-      if (count !== undefined) return count;
+      if (!family || !owner) return removed;
+      let count: number | undefined;
+      for (const step of stepsOf(family)) {
+        count = await this.#remove({ tag, owner, ...step });
+        if (count === undefined) break;
+        removed += count;
+        plan = 0;
+      }
+      if (count !== undefined) return removed;
       if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
     }
     throw contended();

@@ -1,11 +1,6 @@
-import { holdsUntil, type Token } from "../domain/token.ts";
+import { isLive, type Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import { encodeRecord } from "./record.ts";
-
-/** Whether the token holds its label or its place at `now`. */
-export function isLive(token: Token, now: number): boolean {
-  return (holdsUntil(token) ?? Number.POSITIVE_INFINITY) > now;
-}
 
 /**
  * Whether a replacement needs its label to be free: it has a new one, or takes up the one that it had let go.

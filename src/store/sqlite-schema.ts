@@ -5,12 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { TokenError } from "../errors.ts";
 import { SHARD_KEY_LENGTH } from "./shard.ts";
 
-const SCHEMA_VERSION = 1;
 /** How long to wait for a process that is just leaving, in milliseconds. */
 const LOCK_TIMEOUT = 1000;
 
 // The columns beside the record are what the indexes need. A null in label_until or place_until: the token holds none.
-const SCHEMA = `
+const TOKENS = `
   CREATE TABLE tokens (
     id TEXT NOT NULL PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -30,6 +29,11 @@ const SCHEMA = `
   CREATE INDEX tokens_by_place ON tokens (tenant, tag, subject, kind, place_until) WHERE place_until IS NOT NULL;
   CREATE INDEX tokens_by_parent ON tokens (parent_id) WHERE parent_id <> '';
   CREATE INDEX tokens_by_purge ON tokens (purge_time);
+  CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT;
+  CREATE TABLE fingerprints (fingerprint TEXT NOT NULL PRIMARY KEY) STRICT;
+`;
+
+const NAMES = `
   CREATE TABLE claims (
     tag TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -44,9 +48,10 @@ const SCHEMA = `
     purge_time INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX aliases_by_purge ON aliases (purge_time);
-  CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT;
-  CREATE TABLE fingerprints (fingerprint TEXT NOT NULL PRIMARY KEY) STRICT;
 `;
+
+/** What each version of the schema adds to the one before. */
+const SCHEMAS = [TOKENS, NAMES];
 
 /**
  * Opens the database file and makes it and its folder, readable by nobody else, if they are missing. The process holds the file
@@ -97,13 +102,13 @@ function isLocked(error: unknown): boolean {
 
 function migrate(database: DatabaseSync, path: string): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
-  if (version === SCHEMA_VERSION) return;
-  if (version > SCHEMA_VERSION) {
-    const problem = `was written by a newer Latchkey (schema ${version}, this one knows ${SCHEMA_VERSION})`;
+  if (version === SCHEMAS.length) return;
+  if (version > SCHEMAS.length) {
+    const problem = `was written by a newer Latchkey (schema ${version}, this one knows ${SCHEMAS.length})`;
     throw new TokenError("STORE_UNAVAILABLE", `${path} ${problem}`);
   }
   database.exec("BEGIN IMMEDIATE");
-  database.exec(SCHEMA);
-  database.prepare("INSERT INTO meta VALUES ('shard_key', ?)").run(randomBytes(SHARD_KEY_LENGTH));
-  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  for (const schema of SCHEMAS.slice(version)) database.exec(schema);
+  database.prepare("INSERT OR IGNORE INTO meta VALUES ('shard_key', ?)").run(randomBytes(SHARD_KEY_LENGTH));
+  database.exec(`PRAGMA user_version = ${SCHEMAS.length}; COMMIT`);
 }

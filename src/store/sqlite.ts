@@ -139,25 +139,14 @@ class SqliteStore implements TokenStore {
   }
 
   async remove(id: string) {
-    return this.#write((now, changes) => {
-      return this.#find(id, now) ? this.#delete(this.#withDescendants([id], now), changes) : 0;
-    });
+    return this.#removeInSteps((now) => (this.#find(id, now) ? [id] : []));
   }
 
   async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    let count = 0;
-    for (;;) {
-      const removed = await this.#write((now, changes) => {
-        const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
-        const doomed = this.#withDescendants(
-          picked.map((token) => token.id),
-          now,
-        );
-        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
-      });
-      count += removed;
-      if (removed < REMOVE_BATCH) return count;
-    }
+    return this.#removeInSteps((now) => {
+      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
+      return picked.map((token) => token.id);
+    });
   }
 
   subscribe(listener: (change: Change) => void) {
@@ -267,6 +256,18 @@ class SqliteStore implements TokenStore {
       for (const child of this.#statements.children.all({ id, now })) family.add(child.id as string);
     }
     return [...family].reverse();
+  }
+
+  async #removeInSteps(pick: (now: number) => string[]): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const removed = await this.#write((now, changes) => {
+        const doomed = this.#withDescendants(pick(now), now);
+        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
+      });
+      count += removed;
+      if (removed < REMOVE_BATCH) return count;
+    }
   }
 
   #delete(ids: readonly string[], changes: Change[]): number {

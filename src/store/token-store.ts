@@ -94,7 +94,10 @@ export interface TokenStore {
    */
   page(range: PageRange): Promise<Token[]>;
 
-  /** Deletes a token and all that descends from it. Answers how many are gone: 0 if there was no such token. */
+  /**
+   * Deletes a token and all that descends from it: in one atomic step up to `REMOVE_BATCH`, beyond that in atomic batches, of
+   * which the last has the token itself. Answers how many are gone: 0 if there was no such token.
+   */
   remove(id: string): Promise<number>;
 
   /**
@@ -120,7 +123,7 @@ export interface TokenStore {
   close(): Promise<void>;
 }
 
-/** How many tokens `removeAll` deletes in one atomic step. */
+/** How many tokens `remove` and `removeAll` delete in one atomic step. */
 export const REMOVE_BATCH = 10_000;
 
 /** What happens together with an insert, or keeps it from happening. */

@@ -94,7 +94,9 @@ async function endAll(root: Root): Promise<Verdicts> {
   verdicts["a token of which all were deleted"] = [all.secret, "UNKNOWN"];
 
   const short = await make({ lifetime: { case: "ttl", value: { nanos: 20_000_000 } } });
-  await expect.poll(async () => verdictOf(await root.introspect({ secret: short.secret }))).toBe("EXPIRED");
+  await expect
+    .poll(async () => verdictOf(await root.introspect({ secret: short.secret })), { timeout: 5000 })
+    .toBe("EXPIRED");
   verdicts["an expired token"] = [short.secret, "EXPIRED"];
   return verdicts;
 }

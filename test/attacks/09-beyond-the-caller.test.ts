@@ -163,6 +163,59 @@ onEachStore((world) => {
     expect((await world.connect().get({ token: { case: "id", value: id } })).token?.usesLeft).toBe(usesLeft);
   });
 
+  describe("a token can't take another one into its hands by rotating it", () => {
+    const scopes = ["latchkey:self"];
+    const owner = () => ({ tenant, subject: "ada", scopes });
+
+    async function expectRefused(caller: string, { id, secret }: { id: string; secret: string }, reason: string) {
+      const rotation = world.connect(caller).rotate({ token: { case: "id", value: id } });
+      expect(await refusalOf(rotation)).toBe(`PermissionDenied ${reason}`);
+      expect(await world.judge(secret, { audience: "orders" })).toBe("ACTIVE");
+    }
+
+    test("an access token its own refresh token", async () => {
+      const refresh = await world.issue({ ...owner(), kind: "refresh" });
+      const { secret } = await world.connect().exchange({ secret: refresh.secret });
+      await expectRefused(secret, refresh, "KIND_NOT_ALLOWED");
+    });
+
+    test("a session a link that is still good", async () => {
+      const { secret } = await world.issue({ ...owner(), kind: "session" });
+      await expectRefused(secret, await world.issue({ ...owner(), kind: "link" }), "KIND_NOT_ALLOWED");
+    });
+
+    test("a personal token one that lives longer, is good elsewhere, or has what only administrators give", async () => {
+      const personal = (wish: Partial<Wish> = {}) => world.issue({ ...owner(), kind: "personal", ...wish });
+      const ttl = { case: "ttl", value: { seconds: 3600n } } as const;
+      const { secret } = await personal({ lifetime: ttl });
+      const bound = await personal({ audiences: ["latchkey"] });
+      const permanent = await personal({ lifetime: { case: "permanent", value: true } });
+      await expectRefused(secret, permanent, "LIFETIME_BEYOND_CALLER");
+      await expectRefused(bound.secret, await personal({ audiences: ["orders"] }), "AUDIENCE_BEYOND_CALLER");
+      await expectRefused(permanent.secret, await personal({ claims: { role: "auditor" } }), "FIELD_NOT_ALLOWED");
+      await expectRefused(permanent.secret, await personal({ clientId: "mobile" }), "FIELD_NOT_ALLOWED");
+    });
+
+    test("nor by the request id with which an administrator has rotated it", async () => {
+      const session = await world.issue({ ...owner(), kind: "session" });
+      const admin = await world.issue({ ...owner(), kind: "service", scopes: ["latchkey:admin"] });
+      const refresh = await world.issue({ ...owner(), kind: "refresh" });
+      const rotation = { token: { case: "id", value: refresh.id }, requestId: crypto.randomUUID() } as const;
+      const { secret } = await world.connect(admin.secret).rotate(rotation);
+      expect(await refusalOf(world.connect(session.secret).rotate(rotation))).toBe("PermissionDenied KIND_NOT_ALLOWED");
+      expect(await world.judge(secret)).toBe("ACTIVE");
+    });
+
+    test("but whoever holds its secret rotates it by that, and every token itself", async () => {
+      const { id, secret } = await world.issue({ ...owner(), kind: "session", claims: { role: "auditor" } });
+      const refresh = await world.issue({ ...owner(), kind: "refresh" });
+      const caller = world.connect(secret);
+      const other = await caller.rotate({ token: { case: "secret", value: refresh.secret } });
+      const own = await caller.rotate({ token: { case: "id", value: id } });
+      expect([await world.judge(other.secret), await world.judge(own.secret)]).toEqual(["ACTIVE", "ACTIVE"]);
+    });
+  });
+
   test("a call that failed has made nothing", async () => {
     const ada = await connectWith("latchkey:self", "repo:read");
     const wishes: Partial<Wish>[] = [

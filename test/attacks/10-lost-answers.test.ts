@@ -31,7 +31,7 @@ onEachStore((world) => {
       await root.list({ pageSize: 1 });
       proxy.swallowAnswers();
       const lost = expect(call(root)).rejects.toThrow();
-      await expect.poll(isDone).toBe(true);
+      await expect.poll(isDone, { timeout: 10_000 }).toBe(true);
       proxy.cut();
       await lost;
     }

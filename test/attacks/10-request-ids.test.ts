@@ -192,6 +192,23 @@ onEachStore((world) => {
     expect(await refusalOf(world.connect(weak.secret).rotate(rotate))).toBe(GONE);
   });
 
+  test("nor does one that could not have made such a token, for where or how long that is good", async () => {
+    const wish = { ...owner(), scopes: ["latchkey:self"] };
+    const strong = await world.issue({ ...wish, kind: "session" });
+    const bound = await world.issue({ ...wish, kind: "personal", audiences: ["latchkey"] });
+    const short = await world.issue({
+      ...wish,
+      kind: "personal",
+      lifetime: { case: "ttl", value: { seconds: 60n } },
+    });
+    const lifetime = { case: "permanent", value: true } as const;
+    const create = { kind: "personal", lifetime, requestId: randomUUID() };
+    const { secret } = await world.connect(strong.secret).create(create);
+    expect(await refusalOf(world.connect(bound.secret).create(create))).toBe("PermissionDenied AUDIENCE_BEYOND_CALLER");
+    expect(await refusalOf(world.connect(short.secret).create(create))).toBe("PermissionDenied LIFETIME_BEYOND_CALLER");
+    expect((await world.connect(strong.secret).create(create)).secret).toBe(secret);
+  });
+
   describe("after a deletion, a repeat is not found, and revives nothing:", () => {
     test("Create", async () => {
       const wish = { ...owner(), kind: "named", label: "the label", requestId: randomUUID() };

@@ -74,12 +74,11 @@ describe("on one Redis, instances whose clocks are 5 minutes apart", () => {
       "of kind %s, it is good for all, and ends for all at once",
       async (kind) => {
         const begin = performance.now();
-        const { token, secret } = await make({ kind, ...lasting(400) });
+        const { token, secret } = await make({ kind, ...lasting(800) });
         expect(await judgeAll(secret)).toEqual(["ACTIVE"]);
         const end = kind === "brief" ? "UNKNOWN" : "EXPIRED";
-        await expect.poll(() => judge(roots[maker], secret)).toBe(end);
-        expect(await judgeAll(secret)).toEqual([end]);
-        expect(performance.now() - begin).toBeGreaterThan(390);
+        await expect.poll(() => judgeAll(secret), { timeout: 4000 }).toEqual([end]);
+        expect(performance.now() - begin).toBeGreaterThan(790);
         expect(performance.now() - begin).toBeLessThan(5000);
         expect(Math.abs(timestampMs(token?.createTime as never) - Date.now())).toBeLessThan(10_000);
       },
@@ -115,7 +114,7 @@ describe("on one Redis, instances whose clocks are 5 minutes apart", () => {
       const { token, secret } = await make({});
       const { secret: next } = await roots[maker].rotate({
         token: byId(token?.id as string),
-        grace: durationFromMs(400),
+        grace: durationFromMs(800),
       });
       expect(await judgeAll(secret)).toEqual(["ACTIVE"]);
       await expect.poll(() => judgeAll(secret), { timeout: 4000 }).toEqual(["SPENT"]);

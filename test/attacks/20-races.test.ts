@@ -50,7 +50,7 @@ onEachStore((world) => {
         sights.push({ verdict, began, ended: performance.now() });
       }
     });
-    await expect.poll(() => sights.length, { interval: 1 }).toBeGreaterThanOrEqual(CONNECTIONS);
+    await expect.poll(() => sights.length, { interval: 1, timeout: 10_000 }).toBeGreaterThanOrEqual(CONNECTIONS);
     const began = performance.now();
     await change(root(0));
     const ended = performance.now();

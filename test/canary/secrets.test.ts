@@ -94,8 +94,11 @@ describe.each(["SQLite", "Redis"])("on %s", (store) => {
     await redis?.stop();
   });
 
-  test("answers, errors, headers and trailers hold no secret but that of Create", () => {
-    expect(witness.secrets.length).toBeGreaterThan(20);
+  test("answers, errors, headers and trailers hold no secret but those that they issue", () => {
+    expect(witness.secrets.length).toBeGreaterThan(40);
+    for (const method of ["Create", "Rotate", "Exchange"]) {
+      expect(witness.secrets.some(({ name }) => name.includes(`of ${method} for`))).toBe(true);
+    }
     expect(witness.places.length).toBeGreaterThan(500);
     expect(witness.find()).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { toJson } from "@bufbuild/protobuf";
 import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { type CreateResponse, CreateResponseSchema, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { type ExchangeResponse, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { ROOT_TOKEN, withToken } from "../support/service.ts";
 import { findSecrets, type Place, partsOf, type Secret } from "./search.ts";
 
@@ -16,6 +16,9 @@ export const TRANSPORTS = {
     createGrpcWebTransport({ baseUrl, interceptors, httpVersion: "1.1" }),
 };
 
+/** The methods whose answers hold a secret, which is the one they issue. */
+const ISSUING = new Set(["Create", "Rotate", "Exchange"]);
+
 /** Collects what a service gives away, and what it must not. */
 export class Witness {
   readonly secrets: Secret[] = [
@@ -24,7 +27,7 @@ export class Witness {
   ];
   readonly places: Place[] = [];
 
-  /** Notes every answer and error with its headers and trailers; and the secrets, which only Create may tell. */
+  /** Notes every answer and error with its headers and trailers; and the secrets, which only the methods that issue them may tell. */
   readonly listen: Interceptor = (next) => async (request) => {
     const name = request.method.name;
     try {
@@ -42,11 +45,12 @@ export class Witness {
   };
 
   #noteAnswer(name: string, answer: unknown, message: object): void {
-    if ("$typeName" in message && message.$typeName === CreateResponseSchema.typeName) {
-      const { secret, token } = message as CreateResponse;
-      this.secrets.push(...partsOf(`the secret of ${token?.kind} ${token?.id}`, secret));
-      this.places.push({ name: "the token of Create", content: JSON.stringify({ ...(answer as object), secret: "" }) });
-    } else this.places.push({ name: `the answer of ${name}`, content: JSON.stringify(answer) });
+    const { secret = "", parentSecret = "", token } = message as Partial<ExchangeResponse>;
+    const issued = ISSUING.has(name) ? [secret, parentSecret].filter((text) => text !== "") : [];
+    for (const text of issued)
+      this.secrets.push(...partsOf(`a secret of ${name} for ${token?.kind} ${token?.id}`, text));
+    const rest = issued.reduce((told, text) => told.replaceAll(text, ""), JSON.stringify(answer));
+    this.places.push({ name: `the answer of ${name}`, content: rest });
   }
 
   noteKeys(path: string): void {

@@ -190,6 +190,7 @@ describe("a kinds file is refused, with line and field,", () => {
     ["exchanges_to: [{consume: true}]", "exchanges_to[0].kind: is missing"],
     ["exchanges_to: [{kind: constructor}]", "exchanges_to[0].kind: is none of the kinds of this file"],
     ["scheme: 'a b'", "scheme: must be letters, digits and -, 64 at most"],
+    ["tenants: [acme inc]", "tenants[0]: is no name of a tenant"],
     ["prefer: x", "prefer: is not a known field"],
     ["defaultLifetime: 1h", "defaultLifetime: is not a known field"],
     ["default_lifetime: permanent", "default_lifetime: needs permanent: true"],
@@ -332,6 +333,7 @@ describe("a kinds file is refused, with line and field,", () => {
 
   describe("for exchanges", () => {
     const back = "leads back here: such tokens would renew themselves for ever";
+    const heir = "must be false: other kinds are exchanged for this one, and what it is used up for would outlive them";
     test("that lead in a circle, with or without an end of what is presented", () => {
       const text = kindsOf(
         exchanging("a", "b"),
@@ -343,11 +345,14 @@ describe("a kinds file is refused, with line and field,", () => {
       expect(faults(text)).toEqual([
         `kinds.yaml:2: kinds[0].exchanges_to[0].kind: ${back}`,
         `kinds.yaml:3: kinds[1].exchanges_to[1].kind: ${back}`,
+        `kinds.yaml:3: kinds[1].exchanges_to[1].consume: ${heir}`,
         `kinds.yaml:4: kinds[2].exchanges_to[0].kind: ${back}`,
       ]);
       expect(faults(kindsOf(exchanging("a", "b, consume: true"), exchanging("b", "a, consume: true")))).toEqual([
         `kinds.yaml:2: kinds[0].exchanges_to[0].kind: ${back}`,
+        `kinds.yaml:2: kinds[0].exchanges_to[0].consume: ${heir}`,
         `kinds.yaml:3: kinds[1].exchanges_to[0].kind: ${back}`,
+        `kinds.yaml:3: kinds[1].exchanges_to[0].consume: ${heir}`,
       ]);
     });
 
@@ -363,6 +368,16 @@ describe("a kinds file is refused, with line and field,", () => {
         "kinds.yaml:2: kinds[0].exchanges_to[1].kind: is there twice",
         "kinds.yaml:2: kinds[0].exchanges_to[3].kind: is there twice",
       ]);
+    });
+
+    test("that use up what came of an exchange itself", () => {
+      const text = kindsOf(
+        exchanging("a", "b"),
+        exchanging("b", "c", "d, consume: true"),
+        exchanging("c"),
+        exchanging("d"),
+      );
+      expect(faults(text)).toEqual([`kinds.yaml:3: kinds[1].exchanges_to[1].consume: ${heir}`]);
     });
 
     test("but not for a kind that is there under a name that is wrong in itself", () => {

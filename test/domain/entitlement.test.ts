@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { boundExpireTime, requireAudiences, requireKind } from "../../src/domain/entitlement.ts";
+import { boundExpireTime, requireAudiences, requireKind, requireSecretOf } from "../../src/domain/entitlement.ts";
 import { kindTable } from "../../src/domain/kinds.ts";
 import type { Lifetime } from "../../src/domain/lifetime.ts";
 import { admin, callerOf, HOUR, kindOf, NOW, refusal, root, thrownBy, tokenOf } from "./world.ts";
@@ -110,5 +110,44 @@ describe("the life of a new token", () => {
     expect(boundExpireTime(permanent, own, { type: "permanent" }, undefined)).toBeUndefined();
     expect(boundExpireTime(admin, own, { type: "permanent" }, undefined)).toBeUndefined();
     expect(boundExpireTime(callerOf(), own, { type: "permanent" }, undefined)).toBeUndefined();
+  });
+});
+
+describe("the secret of a token that is named by its id", () => {
+  const own = kindOf({ name: "own", creators: ["token"] });
+  const held = tokenOf({ kind: "own", audiences: ["latchkey", "orders"], expireTime: NOW + HOUR });
+  const caller = callerOf({ credential: "token", scopes: SCOPES, token: held });
+  const other = tokenOf({ id: "abcOTHERTOKENOFOWNX", kind: "own", audiences: ["orders"], expireTime: NOW + HOUR });
+  const login = kindOf({ ...own, creators: ["jwt"], freshLogin: HOUR });
+
+  test("is for whoever could make such a token", () => {
+    requireSecretOf(caller, other, own, "id", NOW);
+    requireSecretOf(callerOf({ authTime: NOW }), other, login, "id", NOW);
+  });
+
+  test.each([
+    ["KIND_NOT_ALLOWED", caller, other, kindOf({ name: "own" })],
+    ["AUDIENCE_BEYOND_CALLER", caller, { ...other, audiences: [] }, own],
+    ["AUDIENCE_BEYOND_CALLER", caller, { ...other, audiences: ["billing"] }, own],
+    ["LIFETIME_BEYOND_CALLER", caller, { ...other, expireTime: NOW + HOUR + 1 }, own],
+    ["LIFETIME_BEYOND_CALLER", caller, { ...other, expireTime: undefined }, own],
+    ["FIELD_NOT_ALLOWED", caller, { ...other, claims: { role: "auditor" } }, own],
+    ["FIELD_NOT_ALLOWED", caller, { ...other, clientId: "mobile" }, own],
+  ] as const)("is refused otherwise: %s", (reason, by, token, kind) => {
+    const thrown = thrownBy(() => requireSecretOf(by, token, kind, "id", NOW));
+    expect(thrown).toMatchObject({ ...refusal(reason), violations: [{ field: "id" }] });
+  });
+
+  test("takes a fresh login where making such a token does", () => {
+    expect(thrownBy(() => requireSecretOf(callerOf(), other, login, "id", NOW))).toMatchObject(
+      refusal("LOGIN_TOO_OLD"),
+    );
+  });
+
+  test("is for administrators in any case, and for who calls with it", () => {
+    const strong = { ...other, audiences: [], claims: { role: "auditor" }, clientId: "mobile", expireTime: undefined };
+    const administrator = callerOf({ credential: "token", scopes: ADMIN, token: held });
+    requireSecretOf(administrator, strong, kindOf(), "id", NOW);
+    requireSecretOf(callerOf({ credential: "token", scopes: SCOPES, token: strong }), strong, kindOf(), "id", NOW);
   });
 });

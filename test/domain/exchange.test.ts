@@ -1,10 +1,12 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ExchangeWish, exchangeToken } from "../../src/domain/exchange.ts";
 import { introspect } from "../../src/domain/introspect.ts";
 import type { ExchangeRule, Kind } from "../../src/domain/kinds.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
+import { rotateToken } from "../../src/domain/rotate.ts";
 import { setActive } from "../../src/domain/set-active.ts";
-import { ask, DAY, HOUR, kindOf, MINUTE, NOW, openWorld, refusal, root, service, type World } from "./world.ts";
+import { updateToken } from "../../src/domain/update.ts";
+import { admin, ask, DAY, HOUR, kindOf, MINUTE, NOW, openWorld, refusal, root, service, type World } from "./world.ts";
 
 const rule = (changes: Partial<ExchangeRule> = {}): ExchangeRule => ({
   kind: "child",
@@ -43,6 +45,33 @@ function judgeIn({ context }: World) {
     return verdict.active ? "ACTIVE" : verdict.reason;
   };
 }
+
+describe("a parent that somebody changes between the judgement and the write", () => {
+  const CHANGES: [string, string, (world: World, id: string) => Promise<unknown>][] = [
+    ["switches off", "TOKEN_NOT_ACTIVE", ({ context }, id) => setActive(context, root, { id }, false)],
+    ["narrows", "SCOPE_WIDENED", ({ context }, id) => updateToken(context, root, { id }, { scopes: ["a"] }, "")],
+    [
+      "rotates",
+      "SECRET_SPENT",
+      ({ context }, id) =>
+        rotateToken(context, root, { handle: { id }, grace: 0, activateOnFirstUse: false, requestId: "" }),
+    ],
+  ];
+
+  test.each(CHANGES)("%s: no child of what it was comes to be", async (_, reason, change) => {
+    const family = await openFamily();
+    const { store } = family.context;
+    const { token, secret } = await family.issue({ kind: "parent", scopes: ["a", "b"] });
+    const insert = store.insert.bind(store);
+    vi.spyOn(store, "insert").mockImplementationOnce(async (...values) => {
+      await change(family, token.id);
+      return insert(...values);
+    });
+    await expect(family.exchange(secret, { scopes: ["b"] })).rejects.toMatchObject({ reason });
+    const page = await store.page({ tenant: "acme", subject: "ada", limit: 10 });
+    expect(page.map(({ id }) => id)).toEqual([token.id]);
+  });
+});
 
 describe("an exchange", () => {
   test("makes a child of the kind that the rule names, with what the parent has", async () => {
@@ -305,6 +334,34 @@ test("children die with their parent, to any depth", async () => {
   expect(await judge(second.secret)).toBe("ACTIVE");
   expect(await deleteToken(context, root, { id: parent.token.id })).toBe(3);
   expect([await judge(first.secret), await judge(second.secret)]).toEqual(["UNKNOWN", "UNKNOWN"]);
+});
+
+test("also through one in between that is used up and gone from use for long", async () => {
+  const last = kindOf({ name: "last", prefix: "las", defaultLifetime: 30 * DAY });
+  const middle = kindOf({ name: "middle", prefix: "mid", defaultUses: 1, exchangesTo: [rule({ kind: "last" })] });
+  const { context, issue, exchange, judge, pass } = await openFamily({ kind: "middle" }, {}, middle, last);
+  const parent = await issue({ kind: "parent", lifetime: { type: "permanent" } });
+  const { secret } = await exchange((await exchange(parent.secret)).secret);
+  pass(29 * DAY);
+  expect(await judge(secret)).toBe("ACTIVE");
+  await deleteToken(context, root, { id: parent.token.id });
+  expect(await judge(secret)).toBe("UNKNOWN");
+});
+
+test("not even an administrator's Update lets a child outlive its parent, unless that was used up for it", async () => {
+  const { context, issue, exchange } = await openFamily();
+  const parent = await issue({ kind: "parent", lifetime: { type: "ttl", duration: 2 * HOUR } });
+  const { token } = await exchange(parent.secret);
+  const move = (id: string, expireTime?: number) => updateToken(context, admin, { id }, { expireTime }, "");
+  const beyond = "expire_time: the token can't outlive the one that it was exchanged from";
+  for (const time of [NOW + 2 * HOUR + 1, undefined]) {
+    await expect(move(token.id, time)).rejects.toMatchObject(refusal("LIFETIME_BEYOND_PARENT", beyond));
+  }
+  expect(await move(token.id, NOW + 2 * HOUR)).toMatchObject({ expireTime: NOW + 2 * HOUR });
+
+  const link = await issue({ kind: "link" });
+  const session = await exchange(link.secret);
+  expect(await move(session.token.id, NOW + DAY)).toMatchObject({ expireTime: NOW + DAY });
 });
 
 test("a link becomes a session with the built-in kinds", async () => {

@@ -56,6 +56,7 @@ const KINDS: Kind[] = [
   kindOf({ name: "named", prefix: "nam", uniqueLabels: true }),
   kindOf({ name: "counted", prefix: "cnt", defaultUses: 2, maxUses: 3 }),
   kindOf({ name: "idle", prefix: "idl", idleTimeout: HOUR }),
+  kindOf({ name: "home", prefix: "hom", tenants: ["home"] }),
 ];
 
 let world: World;
@@ -178,6 +179,20 @@ describe("an imported token", () => {
     await context.lastUse.flush();
     world.pass(HOUR);
     expect(await present()).toEqual({ active: false, reason: "EXPIRED" });
+  });
+
+  test("of such a kind is found as long as it is used, also after its end was moved", async () => {
+    await importAs({ kind: "idle", expireTime: NOW + 2 * DAY });
+    const useFor = async (span: number) => {
+      for (let time = 0; time < span; time += HOUR / 2) {
+        world.pass(HOUR / 2);
+        expect(await present()).toMatchObject({ active: true });
+        await context.lastUse.flush();
+      }
+    };
+    await useFor(DAY + 2 * HOUR);
+    await updateToken(context, root, { id: await idOf() }, { expireTime: NOW + 5 * DAY }, "");
+    await useFor(2 * DAY);
   });
 
   test("is gone once it is deleted", async () => {
@@ -338,6 +353,11 @@ describe("refuses", () => {
     ["no jti", { source: "jwt", digest: "" }, ["INVALID_REQUEST", "jwt_id: is missing"]],
     ["an unknown kind", { kind: "nothing" }, ["KIND_UNKNOWN"]],
     [
+      "a kind that the tenant does not have",
+      { kind: "home" },
+      ["KIND_NOT_ALLOWED", "kind: there are no tokens of kind home in this tenant"],
+    ],
+    [
       "what is expired",
       { expireTime: NOW },
       ["LIFETIME_INVALID", "expire_time: is past: the token is expired already"],
@@ -350,7 +370,7 @@ describe("refuses", () => {
     [
       "a permanent token where the kind has none",
       { kind: "few", expireTime: undefined },
-      ["PERMANENT_NOT_ALLOWED", "expire_time: not for tokens of kind few"],
+      ["PERMANENT_NOT_ALLOWED", "expire_time: is missing: tokens of kind few expire"],
     ],
     ["a beginning in the future", { createTime: NOW + 1 }, ["INVALID_REQUEST", "create_time: is in the future"]],
     ["a beginning before 1970", { createTime: -1 }, ["INVALID_REQUEST", "create_time: is before 1970"]],

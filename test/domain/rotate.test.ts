@@ -3,7 +3,22 @@ import { introspect } from "../../src/domain/introspect.ts";
 import { deleteToken } from "../../src/domain/revoke.ts";
 import { type Rotation, rotateToken } from "../../src/domain/rotate.ts";
 import { setActive } from "../../src/domain/set-active.ts";
-import { ada, ask, bob, DAY, HOUR, kindOf, MINUTE, openWorld, refusal, root, service, type World } from "./world.ts";
+import {
+  ada,
+  ask,
+  bob,
+  callerOf,
+  DAY,
+  HOUR,
+  kindOf,
+  MINUTE,
+  NOW,
+  openWorld,
+  refusal,
+  root,
+  service,
+  type World,
+} from "./world.ts";
 
 const inactive = (reason: string) => ({ active: false, reason });
 
@@ -169,6 +184,16 @@ describe("no new secret is made", () => {
     ] as const) {
       await expect(rotate(world, id, {}, caller)).rejects.toMatchObject(refusal("TOKEN_NOT_FOUND", "no such token"));
     }
+  });
+
+  test("for one that takes a fresh login to make, until its owner logs in again or presents its secret", async () => {
+    const kind = { name: "guarded", prefix: "gua", creators: ["jwt"], freshLogin: HOUR } as const;
+    const world = await openWorld(kindOf(kind));
+    const { token, secret } = await world.issue({ kind: "guarded" });
+    await expect(rotate(world, token.id, {}, ada)).rejects.toMatchObject(refusal("LOGIN_TOO_OLD"));
+    const fresh = callerOf({ authTime: NOW });
+    const rotated = await rotate(world, token.id, { grace: HOUR }, fresh);
+    expect(await rotate(world, "", { handle: { secret } }, ada)).not.toMatchObject({ secret: rotated.secret });
   });
 
   test("for one that can't come back", async () => {

@@ -20,7 +20,7 @@ type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
 const SUBJECTS = ["ada", "bob", "eve"] as const;
 /** Milliseconds. */
 const GRACES = [0, 0, 0, 20, 100, 60_000] as const;
-/** How often each kind of call is made, in hundredths. */
+/** How likely each kind of call is. */
 const WEIGHTS = {
   create: 13,
   introspect: 28,
@@ -100,7 +100,8 @@ export class Game {
     const wish: Wish = { subject, kind, scopes: ["latchkey:self"], inactive: this.#random.chance(0.05) };
     if (kind === "personal" && this.#random.chance(0.7)) wish.maxUses = 1 + this.#random.below(3);
     if (this.#random.chance(0.05)) {
-      wish.lifetime = { case: "ttl", value: durationFromMs(100 + this.#random.below(800)) };
+      // On a fast machine newer tokens push it out of the pool within a tenth of a second, and it must be met past its end.
+      wish.lifetime = { case: "ttl", value: durationFromMs(10 + this.#random.below(200)) };
     }
     return wish;
   }

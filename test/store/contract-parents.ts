@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { changed, type Owner, type Token } from "../../src/domain/token.ts";
-import type { Change, TokenStore } from "../../src/store/token-store.ts";
+import { type Change, REMOVE_BATCH, type TokenStore } from "../../src/store/token-store.ts";
 import { HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
 
 /** Holds a store to what `TokenStore` promises of a parent that changes with its child, and of tokens whose end moves. */
@@ -157,6 +157,29 @@ export function describeParents(open: () => TokenStore): void {
       }
       expect(await store.remove(root.id)).toBe(6);
       expect(await idsOf(root)).toEqual([]);
+    });
+
+    it("takes any number of children with it, and their children", { timeout: 120_000 }, async () => {
+      const owner = newOwner();
+      const parent = await insert(owner);
+      const ids: string[] = [];
+      const insertChild = async (fields: Partial<Token> = {}) => {
+        const child = childOf(parent, fields);
+        expect(await store.insert(child)).toBe("inserted");
+        ids.push(child.id);
+        return child;
+      };
+      const eldest = await insertChild();
+      const last = childOf(eldest);
+      await store.insert(last);
+      const insertMany = async () => {
+        while (ids.length < REMOVE_BATCH + 5) await insertChild();
+      };
+      await Promise.all(Array.from({ length: 100 }, insertMany));
+      expect(await store.remove(parent.id)).toBe(ids.length + 2);
+      expect(await idsOf(owner)).toEqual([]);
+      expect(await store.findMany([parent.id, eldest.id, last.id])).toEqual([undefined, undefined, undefined]);
+      expect(await store.insert(childOf(parent))).toBe("parent-gone");
     });
 
     it("leaves no child behind when it is removed at the same time", async () => {

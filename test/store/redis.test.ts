@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
+import { encodeRecord } from "../../src/store/record.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
+import { childrenKey, indexKey, indexMember, recordKey } from "../../src/store/redis-keys.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { describeTokenStore } from "./contract.ts";
@@ -15,6 +17,35 @@ afterAll(() => server.stop());
 const open = () => openRedisStore({ url: server.url });
 
 describeTokenStore("the Redis store", open);
+
+it("removes a token from which so many were made that no command could name them all", {
+  timeout: 120_000,
+}, async () => {
+  const store = await open();
+  onTestFinished(() => store.close());
+  const parent = await insertToken(store, newOwner());
+  const first = newToken(store, parent, { parentId: parent.id });
+  await store.insert(first);
+  const tag = store.shardTag(parent);
+  const count = 130_000;
+  // Past the store, which would take minutes for them.
+  for (let start = 1; start < count; start += 5_000) {
+    const children = Array.from({ length: Math.min(5_000, count - start) }, (_, n) => ({
+      ...first,
+      id: tag + String(start + n).padStart(16, "0"),
+    }));
+    await server.admin.mset(children.flatMap((child) => [recordKey(child.id), encodeRecord(child)]));
+    await server.admin.zadd(childrenKey(parent.id), ...children.flatMap(({ id }) => ["inf", id]));
+    await server.admin.zadd(indexKey(tag, parent), ...children.flatMap((child) => ["1", indexMember(child)]));
+  }
+  const late = (async () => {
+    for (;;) if ((await store.insert(newToken(store, parent, { parentId: parent.id }))) === "parent-gone") return;
+  })();
+  expect(await store.remove(parent.id)).toBeGreaterThanOrEqual(count + 1);
+  await late;
+  expect(await store.page({ ...parent, limit: 1 })).toEqual([]);
+  expect(await server.admin.exists(recordKey(parent.id), childrenKey(parent.id), indexKey(tag, parent))).toBe(0);
+});
 
 describe("two instances on one Redis", () => {
   let one: TokenStore;

@@ -84,6 +84,22 @@ describe("a SQLite file", () => {
     await store.close();
   });
 
+  it("of an older Latchkey is taken over as it is", async () => {
+    const path = newPath();
+    const before = await openSqliteStore({ path });
+    const token = await insertToken(before, newOwner());
+    const tag = before.shardTag(token);
+    await before.close();
+    const database = new DatabaseSync(path);
+    database.exec("DROP TABLE claims; DROP TABLE aliases; PRAGMA user_version = 1");
+    database.close();
+    const store = await openSqliteStore({ path });
+    expect(await store.find(token.id)).toEqual(token);
+    expect(store.shardTag(token)).toBe(tag);
+    expect(await store.claim({ tag, name: "claim", value: "held", until: Date.now() + HOUR })).toBe("held");
+    await store.close();
+  });
+
   it("of a newer Latchkey is refused", async () => {
     const path = newPath();
     const database = new DatabaseSync(path);
@@ -91,7 +107,7 @@ describe("a SQLite file", () => {
     database.close();
     await expect(openSqliteStore({ path })).rejects.toMatchObject({
       reason: "STORE_UNAVAILABLE",
-      message: `${path} was written by a newer Latchkey (schema 99, this one knows 1)`,
+      message: `${path} was written by a newer Latchkey (schema 99, this one knows 2)`,
     });
   });
 

@@ -57,7 +57,7 @@ export type Token = Message<"latchkey.v1.Token"> & {
 
   /**
    * The first characters of the secret, to show to people; for a JWT, whose beginning says nothing, the first of its id. Not unique,
-   * not a secret. Empty for imported tokens.
+   * not a secret. For imported tokens what their import said, perhaps nothing.
    *
    * @generated from field: string hint = 6;
    */
@@ -120,7 +120,8 @@ export type Token = Message<"latchkey.v1.Token"> & {
   expireTime?: Timestamp | undefined;
 
   /**
-   * When the token was last introspected as active or called Latchkey itself, to about a minute. Unset before the first use.
+   * When the token was last introspected as active, exchanged or used to call Latchkey itself, to about a minute. Unset before the
+   * first use.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
@@ -162,7 +163,8 @@ export type Token = Message<"latchkey.v1.Token"> & {
   usesLeft?: number | undefined;
 
   /**
-   * Changes with each edit (Update, SetActive, Rotate), not with use. Send it back in Update to change only what you have seen (AIP-154).
+   * Changes with each edit (Update, SetActive, Rotate, an Exchange that rotates), not with use. Send it back in Update to change only
+   * what you have seen (AIP-154).
    *
    * @generated from field: string etag = 21;
    */

@@ -130,7 +130,7 @@ export type CreateRequest = Message<"latchkey.v1.CreateRequest"> & {
   inactive: boolean;
 
   /**
-   * How often it can be introspected without `peek` before it is used up. Default and bound: those of its kind.
+   * How often it can be introspected without `peek`, or exchanged, before it is used up. Default and bound: those of its kind.
    *
    * @generated from field: optional int32 max_uses = 13;
    */
@@ -451,7 +451,8 @@ export type UpdateRequest = Message<"latchkey.v1.UpdateRequest"> & {
 
   /**
    * The new expiry; named in the mask and unset makes the token permanent, where its kind allows it. In the future, at
-   * most the kind's longest life after now. Only `latchkey:admin` and above may change it.
+   * most the kind's longest life after now, and not after that of the token that it was exchanged from, unless that was used up
+   * for it. Only `latchkey:admin` and above may change it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -1043,7 +1044,7 @@ export type IntrospectRequest = Message<"latchkey.v1.IntrospectRequest"> & {
   kinds: string[];
 
   /**
-   * Look without counting a use.
+   * Look, and leave no trace: no use is counted or noted, and a spent secret is neither reported nor has it consequences.
    *
    * @generated from field: bool peek = 5;
    */
@@ -1211,7 +1212,8 @@ export const InactiveReason = {
   SIGNATURE: 9,
 
   /**
-   * A secret that was good once, and has been replaced since by Rotate or Exchange.
+   * A secret that was good once, and has been replaced since by Rotate or Exchange. The operator hears of it, and where the kind
+   * says so, the token is deleted with all that came from it, as in Exchange.
    *
    * @generated from enum value: INACTIVE_REASON_SPENT = 10;
    */
@@ -1236,13 +1238,14 @@ export const InactiveReasonSchema: GenEnum<InactiveReason> = /*@__PURE__*/
  *
  * Every call is authenticated (header `authorization`) except where a method says otherwise. What a caller may do follows
  * from its scopes: `latchkey:self` reaches the caller's own tokens, `latchkey:introspect` introspects in its tenant,
- * `latchkey:admin` reaches all tokens of its tenant, `latchkey:root` all tokens. The root token speaks for the tenant `default`. A `latchkey:self` caller sees and touches
- * only tokens whose scopes are within its own.
+ * `latchkey:admin` reaches all tokens of its tenant, `latchkey:root` all tokens. The root token speaks for the tenant `default`. A
+ * `latchkey:self` caller sees and touches only tokens whose scopes are within its own.
  *
  * An error carries one google.rpc.ErrorInfo (domain `latchkey`) whose reason is stable, and for bad input a
  * google.rpc.BadRequest that names the fields (AIP-193). Every method may answer UNAUTHENTICATED (CREDENTIALS_MISSING,
- * CREDENTIALS_INVALID), PERMISSION_DENIED (PERMISSION_DENIED), INVALID_ARGUMENT (INVALID_REQUEST), RESOURCE_EXHAUSTED
- * (MESSAGE_TOO_LARGE), UNIMPLEMENTED (COMPRESSION_UNSUPPORTED), DEADLINE_EXCEEDED, CANCELLED, INTERNAL, and UNAVAILABLE
+ * CREDENTIALS_INVALID), PERMISSION_DENIED (PERMISSION_DENIED; OWNER_BEYOND_CALLER if a header names another tenant),
+ * INVALID_ARGUMENT (INVALID_REQUEST), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE), UNIMPLEMENTED (COMPRESSION_UNSUPPORTED), ABORTED
+ * (CONFLICT: others kept changing the token that the caller calls with), DEADLINE_EXCEEDED, CANCELLED, INTERNAL, and UNAVAILABLE
  * (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE, KEY_MISSING, SHUTTING_DOWN: try again after the RetryInfo's delay).
  *
  * A token out of the caller's reach answers the same NOT_FOUND as one that does not exist.
@@ -1254,11 +1257,10 @@ export const TokenService: GenService<{
    * Makes a token and answers its secret, for the only time. For a kind of which a subject has one at most, answers the record
    * of that one if it is there already, and no secret.
    *
-   * Errors: UNAUTHENTICATED (LOGIN_TOO_OLD), INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, USES_INVALID,
-   * LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, FIELD_NOT_ALLOWED, OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER,
-   * AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER),
-   * ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), NOT_FOUND (TOKEN_NOT_FOUND: the token that this request id made is gone),
-   * RESOURCE_EXHAUSTED (CAP_REACHED).
+   * Errors: UNAUTHENTICATED (LOGIN_TOO_OLD), INVALID_ARGUMENT (KIND_UNKNOWN, LIFETIME_INVALID, LIFETIME_TOO_LONG,
+   * PERMANENT_NOT_ALLOWED, USES_INVALID, LABEL_REQUIRED, CLAIMS_INVALID), PERMISSION_DENIED (KIND_NOT_ALLOWED, FIELD_NOT_ALLOWED,
+   * OWNER_BEYOND_CALLER, SCOPE_BEYOND_CALLER, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER), ALREADY_EXISTS (LABEL_TAKEN,
+   * REQUEST_ID_REUSED), NOT_FOUND (TOKEN_NOT_FOUND: the token that this request id made is gone), RESOURCE_EXHAUSTED (CAP_REACHED).
    *
    * @generated from rpc latchkey.v1.TokenService.Create
    */
@@ -1296,8 +1298,8 @@ export const TokenService: GenService<{
    * Changes a token's label, expiry, scopes (only fewer) or claims.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND), ABORTED (ETAG_MISMATCH, CONFLICT), ALREADY_EXISTS (LABEL_TAKEN),
-   * PERMISSION_DENIED (FIELD_NOT_ALLOWED), INVALID_ARGUMENT (SCOPE_WIDENED, LABEL_REQUIRED, LIFETIME_INVALID,
-   * LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, KIND_UNKNOWN, CLAIMS_INVALID).
+   * PERMISSION_DENIED (FIELD_NOT_ALLOWED, LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT (SCOPE_WIDENED, LABEL_REQUIRED,
+   * LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, KIND_UNKNOWN, CLAIMS_INVALID).
    *
    * @generated from rpc latchkey.v1.TokenService.Update
    */
@@ -1323,8 +1325,12 @@ export const TokenService: GenService<{
    * Gives a token a new secret: same id, same scopes, same expiry, and the same number of uses left. The old secret goes on to
    * work for the grace that is asked for, or until the new one is used for the first time.
    *
-   * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), ALREADY_EXISTS
-   * (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
+   * A `latchkey:self` caller that names another token than its own by the id gets a new secret only of what it could make: its kind,
+   * audiences, expiry, claims and client are held to the rules of Create. By the secret, it gets nothing that it does not have.
+   *
+   * Errors: NOT_FOUND (TOKEN_NOT_FOUND), FAILED_PRECONDITION (TOKEN_NOT_ACTIVE: expired or used up), UNAUTHENTICATED
+   * (LOGIN_TOO_OLD), PERMISSION_DENIED (KIND_NOT_ALLOWED, AUDIENCE_BEYOND_CALLER, LIFETIME_BEYOND_CALLER,
+   * FIELD_NOT_ALLOWED), ALREADY_EXISTS (REQUEST_ID_REUSED), INVALID_ARGUMENT (KIND_UNKNOWN, CLAIMS_INVALID), ABORTED (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Rotate
    */
@@ -1336,16 +1342,17 @@ export const TokenService: GenService<{
   /**
    * Exchanges a token for a new one of another kind: a one-time link for a session, a refresh token for an access token. The
    * presented secret is all that is needed, without any other credentials. The new token is a child of the presented one: it has
-   * no more scopes and audiences and, unless the exchange uses the presented one up, no longer life, and is deleted with it.
+   * no more scopes and audiences and, unless the exchange uses the presented one up, no longer life than that has at this moment,
+   * and is deleted with it. Switching the presented one off, or changing it, later leaves the new one as it is.
    *
    * Where the kind rotates, the presented token gets a new secret with it, and the presented secret is spent. Whoever presents a
    * spent secret gives away that two have it: where the kind says so, the token and all its children are deleted then.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND: not a secret of this service, or of a deleted token), FAILED_PRECONDITION
-   * (TOKEN_NOT_ACTIVE, SECRET_SPENT), PERMISSION_DENIED (CLIENT_MISMATCH, LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT
-   * (EXCHANGE_NOT_ALLOWED, SCOPE_WIDENED, AUDIENCE_WIDENED, LIFETIME_INVALID, LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED,
-   * LABEL_REQUIRED, CLAIMS_INVALID), ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED), RESOURCE_EXHAUSTED (CAP_REACHED), ABORTED
-   * (CONFLICT).
+   * (TOKEN_NOT_ACTIVE, SECRET_SPENT), PERMISSION_DENIED (CLIENT_MISMATCH, KIND_NOT_ALLOWED: not in this tenant,
+   * LIFETIME_BEYOND_PARENT), INVALID_ARGUMENT (EXCHANGE_NOT_ALLOWED, SCOPE_WIDENED, AUDIENCE_WIDENED, LIFETIME_INVALID,
+   * LIFETIME_TOO_LONG, PERMANENT_NOT_ALLOWED, LABEL_REQUIRED, CLAIMS_INVALID), ALREADY_EXISTS (LABEL_TAKEN, REQUEST_ID_REUSED),
+   * RESOURCE_EXHAUSTED (CAP_REACHED), ABORTED (CONFLICT).
    *
    * @generated from rpc latchkey.v1.TokenService.Exchange
    */
