@@ -1,6 +1,5 @@
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
-import { createCallerCache } from "./auth/caller-cache.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
 import { createCall } from "./call/pipeline.ts";
@@ -80,19 +79,12 @@ export async function startApp(
     tenantHeader,
     clock,
   });
-  const callers = createCallerCache({
-    authenticate,
-    headers: tenantHeader === undefined ? ["authorization"] : ["authorization", tenantHeader],
-    noteUse: (token) => lastUse.note(token),
-    clock,
-  });
-  opened.defer(store.subscribe(callers.forget));
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
     corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
-    call: createCall({ authenticate: callers.authenticate, handlers: createTokenService(context), log }),
+    call: createCall({ authenticate, handlers: createTokenService(context), log }),
     isReady: () => isAnswering(store),
     publicKeys: () => publicKeysOf(keys.ring),
     drainDelay: config.drainDelay,
@@ -101,13 +93,8 @@ export async function startApp(
   opened.defer(() => server.close());
   keepRootToken(rootToken, config, log);
 
-  const reload = async () => {
-    await keys.reload();
-    // A key may be gone, and with it what it proved.
-    callers.forget({ type: "reset" });
-  };
   const running = opened.move();
-  return { url: server.url, rootToken, reload, close: () => running.disposeAsync() };
+  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
 }
 
 function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {
