@@ -4,7 +4,7 @@ import { startScript } from "./script.ts";
 
 /** The process that makes the load. */
 export interface Load {
-  /** One job after the other; each ends before its time when `end` resolves. Rejects if one answer was wrong, or none came. */
+  /** One job after the other; each ends before its time when `end` settles. Rejects if one answer was wrong, or none came. */
   run(job: Job, end?: Promise<unknown>): Promise<Report>;
   stop(): void;
 }
@@ -20,7 +20,8 @@ export async function startLoad(core: string): Promise<Load> {
     async run(job, end) {
       const message = once(child, "message");
       child.send(job);
-      end?.then(() => child.send("stop"));
+      const stop = () => void child.send("stop");
+      end?.then(stop, stop);
       const [answer]: Answer[] = await Promise.race([message, gone]);
       if (!answer || "error" in answer) throw new Error(answer?.error);
       return requireRight(answer.report, job);

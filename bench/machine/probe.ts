@@ -28,5 +28,6 @@ process.on("message", (question) => {
     process.send?.(added());
   }
 });
-// It must not keep a process alive that has nothing else to do.
+// The channel must not keep a process alive that has nothing else to do; and without the benchmark there is nothing to do.
 process.channel?.unref();
+process.on("disconnect", () => process.exit(1));
