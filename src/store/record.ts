@@ -153,7 +153,7 @@ function readDigest(reader: BinaryReader, length: number): SecretDigest {
         break;
       case 2:
         // A copy, so that the digest does not keep a whole answer of Redis in memory.
-        digest.digest = reader.bytes().slice();
+        digest.digest = new Uint8Array(reader.bytes());
         break;
       case 3:
         digest.source = reader.string();

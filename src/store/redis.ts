@@ -10,15 +10,7 @@ import { RecordFinder } from "./redis-finds.ts";
 import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage } from "./redis-pages.ts";
-import {
-  chooseTokens,
-  findFamily,
-  type Removal,
-  readMembers,
-  readSet,
-  removeTokens,
-  stepsOf,
-} from "./redis-removal.ts";
+import { chooseTokens, findFamily, readMembers, readSet, removeTokens, stepsOf } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, idTaken } from "./rules.ts";
@@ -96,7 +88,6 @@ class RedisStore implements TokenStore {
   async insert(token: Token, options: InsertOptions = {}) {
     const answer = await this.#write((client) => insertToken(client, token, options));
     if (answer === "id-taken") throw idTaken();
-    if (answer === "inserted" && options.parent) this.#announce("changed", options.parent.next.id);
     return answer;
   }
 
@@ -108,10 +99,8 @@ class RedisStore implements TokenStore {
     return Promise.all(ids.map((id) => this.#finder.find(id)));
   }
 
-  async replace(previous: Token, next: Token, mark?: Mark) {
-    const answer = await this.#write((client) => replaceToken(client, previous, next, mark));
-    if (answer === "replaced") this.#announce("changed", next.id);
-    return answer;
+  replace(previous: Token, next: Token, mark?: Mark) {
+    return this.#write((client) => replaceToken(client, previous, next, mark));
   }
 
   async claim({ tag, name, value, until }: Claim) {
@@ -156,7 +145,7 @@ class RedisStore implements TokenStore {
       if (!family || !owner) return removed;
       let count: number | undefined;
       for (const step of stepsOf(family)) {
-        count = await this.#remove({ tag, owner, ...step });
+        count = await this.#writer.use((client) => removeTokens(client, { tag, owner, ...step }));
         if (count === undefined) break;
         removed += count;
         plan = 0;
@@ -178,7 +167,7 @@ class RedisStore implements TokenStore {
       const tokens = chosen.slice(0, REMOVE_BATCH);
       if (tokens.length === 0) return removed;
       const removal = { tag, owner, tokens, unchanged: tokens, sets: [index] };
-      const count = await this.#remove(removal);
+      const count = await this.#writer.use((client) => removeTokens(client, removal));
       removed += count ?? 0;
       if (count !== undefined && chosen.length === tokens.length) return removed;
       if (count !== undefined) plan = 0;
@@ -187,17 +176,6 @@ class RedisStore implements TokenStore {
       if (count === undefined) known = new Map();
     }
     throw contended();
-  }
-
-  async #remove(removal: Removal): Promise<number | undefined> {
-    const count = await this.#writer.use((client) => removeTokens(client, removal));
-    if (count !== undefined) for (const { id } of removal.tokens) this.#announce("deleted", id);
-    return count;
-  }
-
-  /** Tells our own listeners before the caller has its answer: the news from Redis may come after that. */
-  #announce(type: "changed" | "deleted", id: string): void {
-    this.#feed.publish({ type, id });
   }
 
   /** A write that waits, for a second at most, while a removal holds up its owner's writes. */

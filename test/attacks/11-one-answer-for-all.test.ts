@@ -91,7 +91,7 @@ onEachStore((world) => {
       }
       const monitor = await world.redis.admin.monitor();
       monitor.on("monitor", (_time: string, [name, key]: string[]) => {
-        if (/^get/i.test(name ?? "") && key?.includes(wanted)) reads++;
+        if (/^m?get/i.test(name ?? "") && key?.includes(wanted)) reads++;
         if (name === "echo") monitor.emit(`seen ${key}`);
       });
       seen = (mark) => new Promise((resolve) => monitor.once(`seen ${mark}`, () => resolve()));

@@ -84,7 +84,7 @@ describe("the order of a call", () => {
     const sent = valid();
     const answer = await wire({ authenticate: async () => ada, handlers: { list } })(sent);
     expect(seen).toEqual([ada, sent.message, sent.signal]);
-    expect(answer).toEqual(create(method.list.output, { nextPageToken: "next" }));
+    expect(answer).toEqual({ nextPageToken: "next" });
   });
 
   test("hands headers and peer to authentication", async () => {
@@ -99,7 +99,7 @@ describe("the order of a call", () => {
     expect(seen).toEqual([sent.metadata, sent.peer]);
   });
 
-  test("answers every method of the service with its own type", async () => {
+  test("answers every method of the service with fields of its own type", async () => {
     const { token, secret } = await world.issue();
     const { secret: link } = await world.issue({ kind: "link" });
     const id = { case: "id", value: token.id } as const;
@@ -120,7 +120,10 @@ describe("the order of a call", () => {
     expect(calls.map(({ method }) => method.name).toSorted()).toEqual(
       TokenService.methods.map(({ name }) => name).toSorted(),
     );
-    for (const sent of calls) expect((await call(sent)).$typeName).toBe(sent.method.output.typeName);
+    for (const sent of calls) {
+      const fields = sent.method.output.members.map(({ localName }) => localName);
+      expect(fields).toEqual(expect.arrayContaining(Object.keys(await call(sent))));
+    }
   });
 
   test("asks nobody for credentials where the secret in the request is all the proof it takes", async () => {
