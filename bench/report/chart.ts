@@ -5,6 +5,7 @@ const LABELS = 270;
 const BARS = WIDTH - LABELS - 70;
 const ROW = 30;
 const TOP = 46;
+const TITLE = "Introspections per core, as a share of what bare http2 does";
 
 /** Bars of the calls for each second on a core, with a line from the worst round to the best. */
 export function comparisonChart({ candidates }: Comparison): string {
@@ -23,8 +24,9 @@ export function comparisonChart({ candidates }: Comparison): string {
   });
   const height = TOP + candidates.length * ROW + 10;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
+<title>${TITLE}</title>
 <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>
-<text x="16" y="24" font-size="15">Introspections per core, as a share of what bare http2 does</text>
+<text x="16" y="24" font-size="15">${TITLE}</text>
 ${rows.join("\n")}
 </svg>
 `;
