@@ -42,9 +42,11 @@ provideTools("The benchmarks", [
   { command: "taskset", package: "util-linux" },
 ]);
 
+// So that what was started is stopped, too.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 await using opened = new AsyncDisposableStack();
 const folder = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
-opened.defer(() => rmSync(folder, { recursive: true }));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 const cores = chooseCores();
 const load = await startLoad(cores.load);
 opened.defer(() => load.stop());

@@ -1,5 +1,6 @@
 import { introspectOverGrpc } from "../candidates/table.ts";
 import type { Machine } from "../machine/machine.ts";
+import { round2 } from "../report/statistics.ts";
 import { measureInTurn } from "./rounds.ts";
 import type { World } from "./world.ts";
 
@@ -23,5 +24,5 @@ export async function measureBatch(world: World, machine: Machine): Promise<numb
     ],
     machine,
   );
-  return Math.round((cost?.ofFirst ?? Number.NaN) * BATCH * 100) / 100;
+  return round2((cost?.ofFirst ?? Number.NaN) * BATCH);
 }

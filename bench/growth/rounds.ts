@@ -53,7 +53,7 @@ function summarize(rounds: readonly Report[][], index: number): Cost {
   const over = (value: (report: Report) => number) => median(rounds.map((reports) => value(reports[index] as Report)));
   return {
     callsPerCoreSecond: Math.round(over(ratePerCore)),
-    ofFirst: round2(median(rounds.map((reports) => ratePerCore(reports[index]) / ratePerCore(reports[0])))),
+    ofFirst: median(rounds.map((reports) => ratePerCore(reports[index]) / ratePerCore(reports[0]))),
     redisPerCall: round2(over(({ cpu: [redis = 0], calls }) => (redis / calls) * 1e6)),
     p50: over(({ latency }) => latency.p50),
   };
