@@ -10,7 +10,7 @@ import { chooseCores } from "./machine/cores.ts";
 import { startLoad } from "./machine/load.ts";
 import { comparisonChart } from "./report/chart.ts";
 import { replacePart, writeChart } from "./report/page.ts";
-import { promisedRatios } from "./report/ratios.ts";
+import { ratiosBetween } from "./report/ratios.ts";
 import { keepResults, summarize } from "./report/results.ts";
 import { comparisonTable, growthTables } from "./report/table.ts";
 
@@ -53,7 +53,7 @@ opened.defer(() => load.stop());
 const machine = { cores, load, folder, say: (text: string) => console.log(text) };
 
 if (values.quick) {
-  const ratios = promisedRatios(await compare(QUICK, machine));
+  const ratios = ratiosBetween(await compare(QUICK, machine));
   console.log(JSON.stringify(Object.fromEntries(ratios.map(({ name, median }) => [name, median]))));
 } else if (values.growth) {
   const growth = await measureGrowth(machine);

@@ -8,14 +8,14 @@ export interface Ratio {
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  /** What is promised. */
+  /** What is to be reached. */
   readonly atLeast: number;
 }
 
 const PROMISES: Readonly<Record<string, number>> = { "b/a": 0.85, "b/d": 4, "b/e": 1.25, "b/f": 2.5, "b/g": 2.5 };
 
-/** The promised ratios between candidates that were measured, each from round to round. */
-export function promisedRatios(all: readonly Measured[]): Ratio[] {
+/** The ratios with a goal between candidates that were measured, each from round to round. */
+export function ratiosBetween(all: readonly Measured[]): Ratio[] {
   const numbers = new Map(all.map(({ candidate, callsPerCoreSecond }) => [candidate.letter, callsPerCoreSecond]));
   return Object.entries(PROMISES).flatMap(([name, atLeast]) => {
     const [one, other] = name.split("/").map((letter) => numbers.get(letter));

@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Measured } from "../compare.ts";
 import type { Growth } from "../growth/growth.ts";
-import { promisedRatios, type Ratio } from "./ratios.ts";
+import { type Ratio, ratiosBetween } from "./ratios.ts";
 import { median } from "./statistics.ts";
 
 const FILE = join(import.meta.dirname, "../results.json");
@@ -48,7 +48,7 @@ export function summarize(tokens: number, all: readonly Measured[]): Comparison 
   return {
     tokens,
     rounds: first?.callsPerSecond.length ?? 0,
-    ratios: promisedRatios(all),
+    ratios: ratiosBetween(all),
     candidates: all.map(summarizeOne),
   };
 }

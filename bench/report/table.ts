@@ -39,7 +39,7 @@ export function comparisonTable({ candidates, ratios }: Comparison): string {
     ]),
   );
   const promises = table(
-    ["ratio", "promised", "median", "spread over the rounds"],
+    ["ratio", "goal", "median", "spread over the rounds"],
     ratios.map(({ name, atLeast, median, low, high }) => [
       name.replace(/\w/g, "($&)"),
       `≥ ${atLeast}`,
