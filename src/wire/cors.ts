@@ -1,5 +1,5 @@
 import { cors } from "@connectrpc/connect";
-import type { WireRequest, WireResponse } from "./request.ts";
+import { setHead, type WireRequest, type WireResponse } from "./request.ts";
 
 /** How long a browser may keep the answer to a preflight: the most that Chromium takes. */
 const MAX_AGE_SECONDS = 7200;
@@ -48,7 +48,7 @@ export function createCors(origins: readonly string[], headers: readonly string[
     answerPreflight(request, response) {
       if (allowed.size === 0 || !isPreflight(request)) return false;
       const granted = allowedOrigin(request) !== undefined;
-      response.writeHead(granted ? 204 : 403, granted ? preflightHeaders : {});
+      setHead(response, granted ? 204 : 403, granted ? preflightHeaders : {});
       response.end();
       return true;
     },

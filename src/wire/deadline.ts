@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
-import type { IncomingHttpHeaders } from "node:http";
 import { TokenError } from "../errors.ts";
 import type { Limits } from "./limits.ts";
+import type { HeaderOf } from "./request.ts";
 
 const GRPC_UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -9,10 +9,11 @@ const GRPC_UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m
 export const TIMEOUT_HEADERS = ["grpc-timeout", "connect-timeout-ms"] as const;
 
 /** For how many milliseconds the client waits: undefined if it does not say, NaN if that can't be read. */
-export function readTimeout(headers: IncomingHttpHeaders): number | undefined {
-  const [grpc, connect] = TIMEOUT_HEADERS.map((name) => headers[name]);
-  if (grpc !== undefined) return parseGrpcTimeout(String(grpc));
-  return connect === undefined ? undefined : parseConnectTimeout(String(connect));
+export function readTimeout(header: HeaderOf): number | undefined {
+  const grpc = header("grpc-timeout");
+  if (grpc !== undefined) return parseGrpcTimeout(grpc);
+  const connect = header("connect-timeout-ms");
+  return connect === undefined ? undefined : parseConnectTimeout(connect);
 }
 
 /** How many milliseconds a unary call gets whose client waits for `asked`, as of `readTimeout`. */

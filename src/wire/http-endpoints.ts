@@ -1,5 +1,5 @@
 import type { Readiness } from "./readiness.ts";
-import type { WireRequest, WireResponse } from "./request.ts";
+import { setHead, type WireRequest, type WireResponse } from "./request.ts";
 
 interface Answer {
   readonly status: number;
@@ -54,7 +54,7 @@ export function refuseType(response: WireResponse): void {
 /** @param bodiless send the headers only, as for HEAD. */
 export function sendJson(response: WireResponse, status: number, body: object, bodiless = false): void {
   const text = JSON.stringify(body);
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  setHead(response, status, { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) });
   if (!bodiless) response.write(text);
   response.end();
 }

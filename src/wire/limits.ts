@@ -22,14 +22,14 @@ export interface Limits {
   readonly headerBytes: number;
   /** Open connections of this process. More are closed at once. */
   readonly maxConnections: number;
-  /** Calls in flight on one HTTP/2 connection. Node's default has no bound. */
+  /** Calls in flight on one HTTP/2 connection. */
   readonly maxConcurrentStreams: number;
-  /** HTTP/2 streams that a client may reset at once before its connection is closed (rapid reset, CVE-2023-44487) … */
+  /** HTTP/2 streams that a client may reset, or break rules on, at once before its connection is closed (rapid reset, CVE-2023-44487) … */
   readonly streamResetBurst: number;
   /** … and per second from then on. */
   readonly streamResetRate: number;
-  /** Megabytes that one HTTP/2 connection may hold. Eight full batches wait on it without loss. */
-  readonly maxSessionMemory: number;
+  /** How many bytes of requests that are not whole one HTTP/2 connection may hold. Eight full batches come at once without a wait. */
+  readonly connectionBytes: number;
 }
 
 const KIB = 1024;
@@ -55,7 +55,7 @@ export const defaultLimits: Limits = {
   maxConcurrentStreams: 128,
   streamResetBurst: 100,
   streamResetRate: 33,
-  maxSessionMemory: 10,
+  connectionBytes: 10 * 1024 * KIB,
 };
 
 /** The largest request message of a method. */

@@ -1,11 +1,13 @@
-import type { ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
-import { createHttp1Server, createHttp2Server } from "./http-servers.ts";
+import { createHttp1Server } from "./http1-server.ts";
+import { Http2Connection } from "./http2/connection.ts";
+import type { Http2Stream } from "./http2/stream.ts";
+import { serveStream } from "./http2-exchange.ts";
 import type { Limits } from "./limits.ts";
 import { detectProtocol } from "./preface.ts";
-import type { Route, WireRequest, WireResponse } from "./request.ts";
+import type { Route } from "./request.ts";
 import { presentsBadCertificate, type Tls } from "./tls.ts";
 import type { UnaryLane } from "./unary-lane.ts";
 
@@ -28,24 +30,31 @@ export interface PortOptions {
 
 /**
  * The HTTP/1.1 server is the one that listens, because only a server that listens keeps its time-outs. But a connection
- * gets to it, or to the HTTP/2 server, only when it is known which of the two it is for.
+ * gets to it only when it is known to be for it, and not HTTP/2.
  */
 export function createPort({ tls, limits, route, takeUnary, log }: PortOptions): Port {
   const sockets = new Set<Socket>();
-  const sessions = new Set<ServerHttp2Session>();
+  const connections = new Set<Http2Connection>();
   const http1 = createHttp1Server(tls, limits, route);
-  const http2 = createHttp2Server(limits, route, takeUnary);
   http1.maxConnections = limits.maxConnections;
 
   const connected = tls ? "secureConnection" : "connection";
   const [serveHttp1] = http1.listeners(connected);
   http1.removeAllListeners(connected);
 
+  const serveHttp2 = (socket: Socket): void => {
+    const connection = new Http2Connection(socket, limits, accept, report);
+    connections.add(connection);
+    socket.once("close", () => connections.delete(connection));
+  };
+  const accept = (stream: Http2Stream) => takeUnary(stream) ?? serveStream(stream, route);
+  const report = (error: unknown) => log.error({ error: String(Object(error).name) }, "connection failed");
+
   const handOver = (socket: Socket, isHttp2: boolean): void => {
     // An HTTP/1.1 client may close its half and wait for the answer. An HTTP/2 client that does so is gone.
     socket.allowHalfOpen = !isHttp2;
     if (!http1.listening) socket.destroy();
-    else if (isHttp2) http2.emit("connection", socket);
+    else if (isHttp2) serveHttp2(socket);
     else serveHttp1?.call(http1, socket);
   };
 
@@ -58,15 +67,11 @@ export function createPort({ tls, limits, route, takeUnary, log }: PortOptions):
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  http1.on("request", (_request: WireRequest, response: WireResponse) => {
+  http1.on("request", (_request, response) => {
     // Node closes connections that are idle when it stops listening, but not those that become so later.
     response.once("close", () => {
       if (!http1.listening) setImmediate(() => http1.closeIdleConnections());
     });
-  });
-  http2.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
   });
 
   return {
@@ -80,7 +85,7 @@ export function createPort({ tls, limits, route, takeUnary, log }: PortOptions):
     close() {
       const { promise, resolve } = Promise.withResolvers<void>();
       http1.close(() => resolve());
-      for (const session of sessions) session.close();
+      for (const connection of connections) connection.shutDown();
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       return promise;
     },

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 
 /** What every HTTP/2 connection begins with (RFC 9113, section 3.4). No HTTP/1.1 request can. */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /**
  * Waits until the first bytes tell which protocol the client speaks, and leaves them on the socket to be read again.

@@ -1,4 +1,3 @@
-import { constants, Http2ServerResponse } from "node:http2";
 import type { Logger } from "pino";
 import type { Methods } from "./connect.ts";
 import { codecOf } from "./content-type.ts";
@@ -80,17 +79,7 @@ function protect(response: WireResponse): void {
   for (const [name, value] of Object.entries(protectiveHeaders)) response.setHeader(name, value);
 }
 
-/**
- * After the answer, nothing more of the request is wanted. HTTP/1.1 can only read it away, for `requestTimeout`; HTTP/2 can
- * say so (RFC 9113, section 8.1), once the trailers are out: closing a stream before that would cut them off.
- */
+/** After the answer, nothing more of the request is wanted. HTTP/1.1 can only read it away, for `requestTimeout`. */
 function stopUpload(request: WireRequest, response: WireResponse): void {
-  if (!(response instanceof Http2ServerResponse)) {
-    response.once("finish", () => request.resume());
-    return;
-  }
-  const { stream } = response;
-  stream.once("wantTrailers", () => {
-    if (!request.readableEnded) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
-  });
+  if (request.httpVersionMajor === 1) response.once("finish", () => request.resume());
 }

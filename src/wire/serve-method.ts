@@ -1,6 +1,5 @@
 import { createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { raceAbort } from "../call/race-abort.ts";
 import { TokenError } from "../errors.ts";
@@ -8,11 +7,11 @@ import { originKey } from "./connect.ts";
 import { ENCODING_HEADERS, isUncompressed } from "./content-encoding.ts";
 import { codecOf, protocolOf } from "./content-type.ts";
 import { limitCall, readTimeout, TIMEOUT_HEADERS, unaryTimeout } from "./deadline.ts";
-import { readableMessage } from "./grpc-message.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import { refuseRequest } from "./refuse-request.ts";
-import { describePeer, readMetadata, socketOf, type WireRequest, type WireResponse } from "./request.ts";
+import { describePeer, headersOf, readMetadata, type WireRequest, type WireResponse } from "./request.ts";
 import { readUnaryBody } from "./unary-body.ts";
+import { writeAnswer } from "./write-answer.ts";
 
 /** When calls must end before their time. */
 export interface Endings {
@@ -43,14 +42,14 @@ export async function serveMethod(
   const unary = handler.method.methodKind === "unary";
   const signal = limitCall(
     response,
-    unary ? unaryTimeout(readTimeout(request.headers), limits) : limits.streamTimeout,
+    unary ? unaryTimeout(readTimeout(headersOf(request)), limits) : limits.streamTimeout,
     endings.shutdown,
   );
   const body = unary
     ? unaryBody(handler, request, { limits, log }, signal)
     : streamBody(request, AbortSignal.any([signal, endings.draining]));
   const answer = await handler(toUniversal(request, body, signal));
-  await universalResponseToNodeResponse({ ...answer, body: polishTrailer(answer) }, response);
+  await writeAnswer(answer, response);
 }
 
 /** Whatever is wrong with the request is thrown out of the body, so that Connect answers it in the caller's protocol. */
@@ -64,18 +63,18 @@ async function* unaryBody(
   if (!codec) return;
   try {
     refuseCompression(request);
-    if (Number.isNaN(readTimeout(request.headers)))
+    if (Number.isNaN(readTimeout(headersOf(request))))
       throw new TokenError("INVALID_REQUEST", "the timeout can't be read");
     const { method } = handler;
     yield await readUnaryBody(request, method.input, codec, messageBytes(limits, method), signal);
   } catch (error) {
-    const address = socketOf(request)?.remoteAddress ?? "";
+    const address = request.socket.remoteAddress ?? "";
     throw refuseRequest(error, { method: handler.method.name, address }, log);
   }
 }
 
-function refuseCompression({ headers }: WireRequest): void {
-  if (!isUncompressed(headers)) {
+function refuseCompression(request: WireRequest): void {
+  if (!isUncompressed(headersOf(request))) {
     throw new TokenError("COMPRESSION_UNSUPPORTED", "the request is compressed: send it plain");
   }
 }
@@ -90,15 +89,9 @@ async function* streamBody(request: WireRequest, end: AbortSignal): Body {
   }
 }
 
-/** Passes the body on; the trailer is complete when it ends. */
-async function* polishTrailer({ body, trailer }: UniversalServerResponse): Body {
-  if (body) yield* body;
-  if (trailer) readableMessage(trailer);
-}
-
 function toUniversal(request: WireRequest, body: Body, signal: AbortSignal): UniversalServerRequest {
   const protocol = protocolOf(request.headers["content-type"]);
-  const peer = describePeer(socketOf(request), protocol);
+  const peer = describePeer(request.socket, protocol);
   const metadata = readMetadata(request.rawHeaders);
   return {
     httpVersion: request.httpVersion,

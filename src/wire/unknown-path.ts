@@ -4,7 +4,7 @@ import { protocolOf } from "./content-type.ts";
 import { toConnectError } from "./error-details.ts";
 import { statusHeaders } from "./grpc-status.ts";
 import { sendJson } from "./http-endpoints.ts";
-import type { WireRequest, WireResponse } from "./request.ts";
+import { setHead, type WireRequest, type WireResponse } from "./request.ts";
 
 /** Says in the caller's own protocol that there is no such method: Connect's bare 404 would be a riddle to gRPC clients. */
 export function refuseUnknownPath(request: WireRequest, response: WireResponse): void {
@@ -14,6 +14,6 @@ export function refuseUnknownPath(request: WireRequest, response: WireResponse):
     sendJson(response, 404, Object(errorToJson(error, undefined)), request.method === "HEAD");
     return;
   }
-  response.writeHead(200, statusHeaders(`application/${protocol}`, error));
+  setHead(response, 200, statusHeaders(`application/${protocol}`, error));
   response.end();
 }

@@ -12,7 +12,7 @@ it.each([
   [{ "connect-timeout-ms": "0" }, 0],
   [{ "connect-timeout-ms": "1e3" }, Number.NaN],
   [{ "grpc-timeout": "" }, Number.NaN],
-])("reads the timeout of %j", (headers, expected) => {
-  const timeout = readTimeout(headers);
+])("reads the timeout of %j", (headers: Record<string, string>, expected) => {
+  const timeout = readTimeout((name) => headers[name]);
   expect(timeout && Math.round(timeout)).toBe(expected);
 });

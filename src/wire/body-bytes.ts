@@ -1,0 +1,50 @@
+import { FRAME_HEAD_BYTES, readFrameLength, tooLarge } from "./grpc-frame.ts";
+
+/** How long a body may be. */
+export interface BodyLimit {
+  /** The largest message. */
+  readonly maxBytes: number;
+  /** Whether the message comes in a frame, whose head says how long it is. */
+  readonly framed: boolean;
+}
+
+/** A body as far as it has come. What is too long is refused as soon as that is known. */
+export class BodyBytes {
+  readonly #limit: BodyLimit;
+  readonly #most: number;
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #knowsLength: boolean;
+
+  constructor(limit: BodyLimit) {
+    this.#limit = limit;
+    this.#most = limit.framed ? limit.maxBytes + FRAME_HEAD_BYTES : limit.maxBytes;
+    this.#knowsLength = !limit.framed;
+  }
+
+  /**
+   * @param announced the header `content-length`
+   * @throws MESSAGE_TOO_LARGE
+   */
+  expect(announced: string | undefined): void {
+    if (Number(announced ?? 0) > this.#most) this.#refuse();
+  }
+
+  /** @throws MESSAGE_TOO_LARGE if what came so far, or the head of the frame, is beyond the limit. */
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size > this.#most) this.#refuse();
+    this.#knowsLength ||= readFrameLength(this.join(), this.#limit.maxBytes) !== undefined;
+  }
+
+  /** All that came. */
+  join(): Buffer {
+    return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size);
+  }
+
+  #refuse(): never {
+    this.#chunks = [];
+    throw tooLarge(this.#limit.maxBytes);
+  }
+}

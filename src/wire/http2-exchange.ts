@@ -1,0 +1,19 @@
+import type { Http2Stream, StreamListener } from "./http2/stream.ts";
+import { Http2Request } from "./http2-request.ts";
+import { Http2Response } from "./http2-response.ts";
+import type { Route } from "./request.ts";
+
+/** Sends the request of a stream the common way. */
+export function serveStream(stream: Http2Stream, route: Route): StreamListener {
+  const request = new Http2Request(stream);
+  const response = new Http2Response(stream);
+  route(request, response);
+  return {
+    onData: (bytes) => request.add(bytes),
+    onEnd: () => void request.push(null),
+    onClose() {
+      if (!request.readableEnded) request.destroy(new Error("the client left"));
+      if (!response.writableFinished) response.destroy();
+    },
+  };
+}
