@@ -1,5 +1,5 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import { sealFrame } from "../../src/wire/grpc-frame.ts";
+import { FRAME_HEAD_BYTES, sealFrame } from "../../src/wire/grpc-frame.ts";
 import { bareKey, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
 import { announce, connectRedis } from "./environment.ts";
 
@@ -10,7 +10,7 @@ const redis = connectRedis();
 /** Five bytes of frame and two of field, then `<prefix>_<id>…`. */
 const HEAD = 7;
 const ID_BYTES = 19;
-const unknown = sealFrame(UNKNOWN_ANSWER);
+const unknown = frameOf(UNKNOWN_ANSWER);
 
 async function answer(stream: ServerHttp2Stream, body: Buffer): Promise<void> {
   const start = body.indexOf("_", body.indexOf("_", HEAD) + 1) + 1;
@@ -18,7 +18,13 @@ async function answer(stream: ServerHttp2Stream, body: Buffer): Promise<void> {
   if (stream.closed) return;
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.respond([":status", "200", "content-type", "application/grpc"], { waitForTrailers: true });
-  stream.end(message ? sealFrame(message) : unknown);
+  stream.end(message ? frameOf(message) : unknown);
+}
+
+function frameOf(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + message.length);
+  frame.set(message, FRAME_HEAD_BYTES);
+  return sealFrame(frame);
 }
 
 const server = createServer();

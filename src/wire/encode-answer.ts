@@ -15,6 +15,7 @@ import {
   TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Answer } from "../call/call.ts";
+import { FRAME_HEAD_BYTES, sealFrame } from "./grpc-frame.ts";
 import { ProtoWriter } from "./proto-writer.ts";
 
 type Verdict = MessageInitShape<typeof IntrospectResponseSchema>;
@@ -31,13 +32,13 @@ const WRITERS = new Map<DescMethodUnary, (answer: never, writer: ProtoWriter) =>
 /** One for all answers, one after the other. */
 const shared = new ProtoWriter();
 
-/** The binary form of an answer: the same bytes as the library's. */
-export function encodeAnswer(method: DescMethodUnary, answer: Answer): Uint8Array {
+/** The binary form of an answer in its frame: the same bytes as the library's. They are good until the next answer. */
+export function frameAnswer(method: DescMethodUnary, answer: Answer): Buffer {
+  shared.start(FRAME_HEAD_BYTES);
   const write = WRITERS.get(method);
-  if (!write) return toBinary(method.output, create(method.output, answer));
-  shared.clear();
-  write(answer as never, shared);
-  return shared.finish();
+  if (write) write(answer as never, shared);
+  else shared.raw(toBinary(method.output, create(method.output, answer)));
+  return sealFrame(shared.finish());
 }
 
 function writeVerdicts({ responses = [] }: Verdicts, writer: ProtoWriter): void {

@@ -30,12 +30,10 @@ export function openFrame(body: Buffer, maxBytes: number): Uint8Array {
   return body.subarray(FRAME_HEAD_BYTES);
 }
 
-/** The message as a frame of its own. */
-export function sealFrame(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + message.length);
+/** Makes a frame of a message with `FRAME_HEAD_BYTES` before it. */
+export function sealFrame(frame: Buffer): Buffer {
   frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, FRAME_HEAD_BYTES);
+  frame.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
   return frame;
 }
 

@@ -11,16 +11,14 @@ export class ProtoWriter {
   #bytes = Buffer.allocUnsafe(4096);
   #size = 0;
 
-  /** What was written since the last time. */
-  finish(): Uint8Array {
-    const written = new Uint8Array(this.#bytes.subarray(0, this.#size));
-    this.#size = 0;
-    return written;
+  /** Begins anew, behind so many bytes that are for the caller to fill. */
+  start(headBytes: number): void {
+    this.#size = headBytes;
   }
 
-  /** Forgets what was written. */
-  clear(): void {
-    this.#size = 0;
+  /** What was written since the start, with the head; good until the next start. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#size);
   }
 
   /** A whole number, from -2^53 to 2^53: an int32, int64, enum or bool. */
@@ -38,9 +36,15 @@ export class ProtoWriter {
   }
 
   bytes(field: number, bytes: Uint8Array): void {
-    this.#reserve(2 * MAX_VARINT + bytes.length);
+    this.#reserve(2 * MAX_VARINT);
     this.#varint((field << 3) | TEXT);
     this.#varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Bytes that are in the format already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#size);
     this.#size += bytes.length;
   }

@@ -6,10 +6,10 @@ import { TokenError } from "../errors.ts";
 import { BodyBytes } from "./body-bytes.ts";
 import { CallStop } from "./call-stop.ts";
 import { unaryTimeout } from "./deadline.ts";
-import { encodeAnswer } from "./encode-answer.ts";
+import { frameAnswer } from "./encode-answer.ts";
 import { toConnectError } from "./error-details.ts";
 import { errorHeaders, OK_TRAILERS, okHeaders } from "./grpc-answer.ts";
-import { openFrame, sealFrame, unreadable } from "./grpc-frame.ts";
+import { openFrame, unreadable } from "./grpc-frame.ts";
 import { ErrorCode } from "./http2/frames.ts";
 import type { Http2Stream, StreamListener } from "./http2/stream.ts";
 import type { Endable, InFlight } from "./in-flight.ts";
@@ -113,7 +113,7 @@ export class UnaryCall implements StreamListener, Endable {
   }
 
   #sendAnswer(answer: Answer): void {
-    const frame = sealFrame(encodeAnswer(this.#method.method, answer));
+    const frame = frameAnswer(this.#method.method, answer);
     this.#state = "answered";
     this.#stream.respond(okHeaders(this.#contentType));
     this.#stream.send(frame);

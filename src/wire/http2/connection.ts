@@ -329,7 +329,6 @@ export class Http2Connection implements StreamHost {
   }
 
   #fail({ code, message }: ConnectionError): void {
-
     if (this.#state === "failed") return;
     this.#state = "failed";
     for (const stream of this.#streams.all()) stream.close();

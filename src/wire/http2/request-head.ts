@@ -2,19 +2,15 @@ import type { Header } from "./header.ts";
 
 /** What a request says before its body. */
 export class RequestHead {
-  readonly method: string;
-  readonly scheme: string;
-  readonly authority: string;
+  method = "";
+  scheme = "";
+  authority = "";
   /** Begins with a slash; or the asterisk of OPTIONS. */
-  readonly path: string;
+  path = "";
   /** All but those with a colon, as the client sent them and in its order. */
   readonly headers: readonly Header[];
 
-  constructor(pseudo: Readonly<Record<string, string>>, headers: readonly Header[]) {
-    this.method = pseudo[":method"] ?? "";
-    this.scheme = pseudo[":scheme"] ?? "";
-    this.authority = pseudo[":authority"] ?? "";
-    this.path = pseudo[":path"] ?? "";
+  constructor(headers: readonly Header[]) {
     this.headers = headers;
   }
 
@@ -30,23 +26,30 @@ export class RequestHead {
   }
 }
 
+/** The fields of those headers that begin with a colon, which must come first. */
+const PSEUDO: Readonly<Record<string, "method" | "scheme" | "authority" | "path">> = {
+  ":method": "method",
+  ":scheme": "scheme",
+  ":authority": "authority",
+  ":path": "path",
+};
+
 /** Reads the headers that a request begins with; undefined if they are malformed (RFC 9113, section 8.3). */
 export function readRequestHead(headers: readonly Header[]): RequestHead | undefined {
-  const pseudo: Record<string, string> = { ":method": "", ":scheme": "", ":authority": "", ":path": "" };
-  let count = 0;
-  for (const { name, value, isValid } of headers) {
-    if (!isValid) return undefined;
-    if (!name.startsWith(":")) break;
-    // Each at most once, and none of the three that have to be there empty.
-    if (pseudo[name] !== "" || value === "") return undefined;
-    pseudo[name] = value;
-    count++;
-  }
+  const first = headers.findIndex(({ name }) => !name.startsWith(":"));
+  const count = first < 0 ? headers.length : first;
   const rest = headers.slice(count);
-  if (!rest.every(({ name, isValid }) => isValid && !name.startsWith(":"))) return undefined;
-  const { ":method": method, ":scheme": scheme, ":path": path = "" } = pseudo;
-  if (!method || !scheme || !(path.startsWith("/") || (path === "*" && method === "OPTIONS"))) return undefined;
-  return new RequestHead(pseudo, rest);
+  if (!areTrailers(rest)) return undefined;
+  const head = new RequestHead(rest);
+  for (const { name, value, isValid } of headers.slice(0, count)) {
+    const field = PSEUDO[name];
+    // Each at most once.
+    if (!field || !isValid || head[field] !== "") return undefined;
+    head[field] = value;
+  }
+  const { method, scheme, path } = head;
+  const isComplete = method !== "" && scheme !== "" && (path.startsWith("/") || (path === "*" && method === "OPTIONS"));
+  return isComplete ? head : undefined;
 }
 
 /** Whether headers may follow a body (RFC 9113, section 8.1). */

@@ -85,13 +85,14 @@ export class Http2Stream {
     if (end) this.#complete();
   }
 
-  /** Sends a part of the body, as fast as the client takes it, and then calls `onSent`. One part at a time. */
+  /** Sends a part of the body, as fast as the client takes it, and then calls `onSent`. One part at a time. Keeps no hold of `bytes`. */
   send(bytes: Uint8Array, onSent?: () => void): void {
     if (this.#isClosed) return;
     this.#pending = bytes;
     this.#sent = 0;
     this.#onSent = onSent;
     this.flush();
+    if (this.#pending) this.#pending = bytes.slice();
   }
 
   /** Ends the answer, with trailers if there are any, after what is still to be sent. */
