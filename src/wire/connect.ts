@@ -4,12 +4,13 @@ import type { Logger } from "pino";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Call, CallRequest } from "../call/call.ts";
+import { explainFailure } from "./error-details.ts";
 import { createHealth } from "./health.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import type { Readiness } from "./readiness.ts";
 import { addReflection } from "./reflection.ts";
 import { describePeer, readMetadata } from "./request.ts";
-import { runCall, unaryMethods } from "./run-call.ts";
+import { unaryMethods } from "./unary-methods.ts";
 
 /** The methods that the server has, by path: `/latchkey.v1.TokenService/Create` and so on. */
 export type Methods = ReadonlyMap<string, UniversalHandler>;
@@ -32,7 +33,9 @@ export function createMethods(call: Call, readiness: Readiness, limits: Limits, 
   });
   for (const method of unaryMethods) {
     const handle = (message: CallRequest["message"], { signal, values }: HandlerContext) =>
-      runCall(call, { method, message, signal, ...values.get(originKey) }, log);
+      call({ method, message, signal, ...values.get(originKey) }).catch((error: unknown) => {
+        throw explainFailure(error, method, log);
+      });
     router.rpc(method, handle, { readMaxBytes: messageBytes(limits, method) });
   }
   router.service(Health, createHealth(readiness));

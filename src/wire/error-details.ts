@@ -1,6 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMethod } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Logger } from "pino";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { type Code as CodeName, TokenError } from "../errors.ts";
 
@@ -31,6 +32,14 @@ export function toConnectError(error: unknown): ConnectError {
   const answer = new ConnectError(tokenError.message, CODES[tokenError.code]);
   answer.details = detailsOf(tokenError);
   return answer;
+}
+
+/** What the client is told of a call that the pipeline rejected. */
+export function explainFailure(error: unknown, method: DescMethod, log: Logger): ConnectError {
+  // Its message stays out of the log as well as out of the answer: nobody knows what it holds.
+  if (!(error instanceof TokenError))
+    log.error({ method: method.name, error: String(Object(error).name) }, "call broke its promise");
+  return toConnectError(error);
 }
 
 function detailsOf(error: TokenError): Details {

@@ -1,5 +1,5 @@
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Answer, Call, Peer } from "../call/call.ts";
 import { TokenError } from "../errors.ts";
@@ -7,7 +7,7 @@ import { BodyBytes } from "./body-bytes.ts";
 import { CallStop } from "./call-stop.ts";
 import { unaryTimeout } from "./deadline.ts";
 import { frameAnswer } from "./encode-answer.ts";
-import { toConnectError } from "./error-details.ts";
+import { explainFailure } from "./error-details.ts";
 import { errorHeaders, OK_TRAILERS, okHeaders } from "./grpc-answer.ts";
 import { openFrame, unreadable } from "./grpc-frame.ts";
 import { ErrorCode } from "./http2/frames.ts";
@@ -15,7 +15,6 @@ import type { Http2Stream, StreamListener } from "./http2/stream.ts";
 import type { Endable, InFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
 import { refuseRequest } from "./refuse-request.ts";
-import { runCall } from "./run-call.ts";
 import { decodeBinary } from "./unary-body.ts";
 
 export interface LaneMethod {
@@ -102,9 +101,10 @@ export class UnaryCall implements StreamListener, Endable {
     const { call, log } = this.#means;
     const { method } = this.#method;
     const request = { method, message, metadata: this.#stream.head, peer: this.#peer, signal: this.#stop };
-    runCall(call, request, log)
-      .then((answer) => this.#sendAnswer(answer))
-      .catch((error: unknown) => this.#sendError(error instanceof ConnectError ? error : toConnectError(error)));
+    call(request).then(
+      (answer) => this.#sendAnswer(answer),
+      (error: unknown) => this.#sendError(explainFailure(error, method, log)),
+    );
   }
 
   #refuse(error: unknown): void {
@@ -113,7 +113,14 @@ export class UnaryCall implements StreamListener, Endable {
   }
 
   #sendAnswer(answer: Answer): void {
-    const frame = frameAnswer(this.#method.method, answer);
+    const { method } = this.#method;
+    let frame: Buffer;
+    try {
+      frame = frameAnswer(method, answer);
+    } catch (error) {
+      this.#sendError(explainFailure(error, method, this.#means.log));
+      return;
+    }
     this.#state = "answered";
     this.#stream.respond(okHeaders(this.#contentType));
     this.#stream.send(frame);

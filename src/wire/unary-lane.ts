@@ -7,9 +7,9 @@ import type { Http2Stream, StreamListener } from "./http2/stream.ts";
 import { createInFlight } from "./in-flight.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import { describePeer, type HeaderOf } from "./request.ts";
-import { unaryMethods } from "./run-call.ts";
 import type { Endings } from "./serve-method.ts";
 import { type LaneMethod, UnaryCall } from "./unary-call.ts";
+import { unaryMethods } from "./unary-methods.ts";
 
 /**
  * Takes a request if it is a unary gRPC call without compression, sees to it that it is answered, and answers who listens to
