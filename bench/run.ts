@@ -16,7 +16,7 @@ import { comparisonTable, growthTables } from "./report/table.ts";
 
 const FULL: ComparisonPlan = {
   tokens: 100_000,
-  letters: "abcdefg",
+  letters: "abcdefgh",
   rounds: 9,
   seconds: 3,
   warmUp: 0.5,

@@ -40,7 +40,7 @@ export function candidates(redisUrl: string, keysPath: string): readonly Candida
   return [
     {
       letter: "a",
-      name: "bare http2 and one GET: the limit",
+      name: "bare node:http2 and one GET",
       script: { file: "bench/candidates/bare-http2.ts", variables },
       target: introspectOverGrpc,
     },
@@ -86,6 +86,12 @@ export function candidates(redisUrl: string, keysPath: string): readonly Candida
         before: base64('{"key":"'),
         after: base64('"}'),
       }),
+    },
+    {
+      letter: "h",
+      name: "Latchkey's HTTP/2 and one GET",
+      script: { file: "bench/candidates/bare-latchkey-http2.ts", variables },
+      target: introspectOverGrpc,
     },
   ];
 }
