@@ -4,11 +4,13 @@ import { Budget } from "./budget.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { broken, ConnectionError, ErrorCode, Flag, FrameType } from "./frames.ts";
+import { destroySoon, FAREWELL_MS, hangUp } from "./hang-up.ts";
 import type { Header } from "./header.ts";
-import { HeaderBlocks } from "./header-blocks.ts";
+import { type HeaderBlock, HeaderBlocks } from "./header-blocks.ts";
 import { HeaderDecoder } from "./header-decoder.ts";
 import { encodeHeaders, NO_TABLE } from "./header-encoder.ts";
-import { requireSize, unpad, withoutPriority } from "./payload.ts";
+import { checkGoaway, checkPriority, requireSize, unpad } from "./payload.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import { areTrailers, readRequestHead } from "./request-head.ts";
 import { readWindow, writeSettings } from "./settings.ts";
 import { Http2Stream, MAX_WINDOW, STREAM_WINDOW, type StreamHost, type StreamListener, uint32 } from "./stream.ts";
@@ -36,8 +38,8 @@ export type Accept = (stream: Http2Stream) => StreamListener;
 
 /** What of the answers a client may leave unread before we stop reading its requests. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
-/** How long a client may take to learn that it should open no more streams. */
-const FAREWELL_MS = 1000;
+/** How much larger than they may be headers are still read, to be answered so. */
+const MAX_BLOCK = 4;
 const FAREWELL = Buffer.from("farewell");
 
 /**
@@ -64,10 +66,14 @@ export class Http2Connection implements StreamHost {
   #hasSettings = false;
   #hasAnswered = false;
   #streamWindow = STREAM_WINDOW;
-  #receiveWindow: number;
-  #released = 0;
-  /** `leaving`: the client was told to open no more streams. `left`: those that it still opens are ignored. */
-  #state: "open" | "leaving" | "left" | "failed" = "open";
+  readonly #receiveWindow: ReceiveWindow;
+  /** The highest number of a stream that was not ignored. */
+  #lastServed = 0;
+  /**
+   * `leaving`: the client was told to open no more streams. `left`: those that it still opens are ignored. `over`: all that it sends
+   * is.
+   */
+  #state: "open" | "leaving" | "left" | "over" = "open";
 
   /** @param report is told of what should not have been thrown */
   constructor(socket: Socket, limits: Http2Limits, accept: Accept, report: (error: unknown) => void) {
@@ -77,13 +83,13 @@ export class Http2Connection implements StreamHost {
     this.#limits = limits;
     this.#accept = accept;
     this.#decoder = new HeaderDecoder(limits.headerBytes);
-    this.#blocks = new HeaderBlocks(limits.headerBytes);
+    this.#blocks = new HeaderBlocks(MAX_BLOCK * limits.headerBytes);
     this.#faults = new Budget(limits.streamResetBurst, limits.streamResetRate);
-    this.#receiveWindow = limits.connectionBytes;
+    this.#receiveWindow = new ReceiveWindow(limits.connectionBytes);
 
     const patience = setTimeout(() => socket.destroy(), limits.headersTimeout);
     socket.setNoDelay(true);
-    socket.setTimeout(limits.idleTimeout, () => this.shutDown());
+    socket.setTimeout(limits.idleTimeout, () => this.#giveUp());
     socket.on("error", ignore);
     socket.on("drain", () => socket.resume());
     socket.on("data", (chunk: Buffer) => {
@@ -122,11 +128,8 @@ export class Http2Connection implements StreamHost {
   }
 
   release(bytes: number): void {
-    this.#released += bytes;
-    if (this.#released < this.#limits.connectionBytes / 4 || this.#state === "failed") return;
-    this.writer.frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(this.#released));
-    this.#receiveWindow += this.#released;
-    this.#released = 0;
+    const granted = this.#receiveWindow.release(bytes);
+    if (granted > 0 && this.#state !== "over") this.writer.frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(granted));
   }
 
   noteFault(): void {
@@ -141,7 +144,7 @@ export class Http2Connection implements StreamHost {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#state === "failed") return;
+    if (this.#state === "over") return;
     try {
       const frames = this.#preface.length === 0 ? chunk : this.#readPreface(chunk);
       if (frames.length > 0) this.#reader.read(frames);
@@ -160,21 +163,21 @@ export class Http2Connection implements StreamHost {
   }
 
   #take(type: number, flags: number, stream: number, payload: Buffer): void {
-    if (this.#state === "failed") return;
-    if (!this.#hasSettings && type !== FrameType.SETTINGS) throw broken("the first frame is not SETTINGS");
-    const { openStream } = this.#blocks;
-    if (openStream !== undefined && (type !== FrameType.CONTINUATION || stream !== openStream)) {
-      throw broken("a block of headers does not go on");
+    if (this.#state === "over") return;
+    if (!this.#hasSettings && (type !== FrameType.SETTINGS || flags & Flag.ACK)) {
+      throw broken("the first frame is not SETTINGS");
     }
+    this.#blocks.check(type, stream);
+    let block: HeaderBlock | undefined;
     switch (type) {
       case FrameType.DATA:
         this.#takeData(flags, stream, payload);
         break;
       case FrameType.HEADERS:
-        this.#takeHeaders(flags, stream, payload);
+        block = this.#blocks.begin(flags, stream, payload);
         break;
       case FrameType.CONTINUATION:
-        this.#takeContinuation(flags, payload);
+        block = this.#blocks.add(flags, payload);
         break;
       case FrameType.RST_STREAM:
         this.#takeReset(stream, payload);
@@ -189,19 +192,23 @@ export class Http2Connection implements StreamHost {
         this.#takeWindow(stream, payload);
         break;
       case FrameType.PRIORITY:
-        requireSize(payload, 5);
+        checkPriority(stream, payload);
+        break;
+      case FrameType.GOAWAY:
+        checkGoaway(stream, payload);
+        this.shutDown();
         break;
       case FrameType.PUSH_PROMISE:
         throw broken("a client can't push");
-      // All others have to be ignored (RFC 9113, section 5.5), and a GOAWAY says nothing to us: its client will hang up.
+      // All others have to be ignored (RFC 9113, section 5.5).
     }
+    if (block) this.#takeBlock(block);
   }
 
   #takeData(flags: number, id: number, payload: Buffer): void {
     const stream = this.#streams.of(id);
     const end = (flags & Flag.END_STREAM) !== 0;
-    this.#receiveWindow -= payload.length;
-    if (this.#receiveWindow < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "more was sent than granted");
+    this.#receiveWindow.take(payload.length);
     const bytes = flags & Flag.PADDED ? unpad(payload) : payload;
     if (stream) {
       stream.takeData(bytes, payload.length, end);
@@ -211,42 +218,25 @@ export class Http2Connection implements StreamHost {
     }
   }
 
-  #takeHeaders(flags: number, id: number, payload: Buffer): void {
-    if (id % 2 === 0) throw broken("clients open streams with odd numbers");
-    const unpadded = flags & Flag.PADDED ? unpad(payload) : payload;
-    const block = flags & Flag.PRIORITY ? withoutPriority(unpadded) : unpadded;
-    const end = (flags & Flag.END_STREAM) !== 0;
-    if (flags & Flag.END_HEADERS) this.#takeBlock(id, block, end);
-    else this.#blocks.begin(id, block, end);
-  }
-
-  #takeContinuation(flags: number, payload: Buffer): void {
-    const id = this.#blocks.openStream;
-    if (id === undefined) throw broken("there is no block of headers to go on with");
-    this.#blocks.add(payload);
-    if ((flags & Flag.END_HEADERS) === 0) return;
-    const { block, endStream } = this.#blocks.end();
-    this.#takeBlock(id, block, endStream);
-  }
-
-  #takeBlock(id: number, block: Buffer, end: boolean): void {
+  #takeBlock({ stream: id, block, endStream: end }: HeaderBlock): void {
     // Also of a stream that nobody waits for: later blocks may point at what this one adds to the table.
     const headers = this.#decoder.decode(block);
     const stream = this.#streams.get(id);
     if (stream) {
-      if (!end || !headers || !areTrailers(headers)) stream.fail(ErrorCode.PROTOCOL_ERROR);
+      if (stream.hasEnded) stream.fail(ErrorCode.STREAM_CLOSED);
+      else if (!end || !headers || !areTrailers(headers)) stream.fail(ErrorCode.PROTOCOL_ERROR);
       else stream.takeEnd();
     } else if (id <= this.#streams.last) {
       this.#streams.takeLate(id, end);
-    } else if (this.#state === "left") {
-      if (!end) this.#streams.cutOff(id);
     } else {
       this.#streams.last = id;
-      this.#open(id, headers, end);
+      if (this.#state !== "left") this.#open(id, headers, end);
+      else if (!end) this.#streams.cutOff(id);
     }
   }
 
   #open(id: number, headers: readonly Header[] | undefined, end: boolean): void {
+    this.#lastServed = id;
     const head = headers && readRequestHead(headers);
     if (head && this.#streams.size < this.#limits.maxConcurrentStreams) {
       const stream = new Http2Stream(id, head, this, this.#streamWindow);
@@ -256,15 +246,10 @@ export class Http2Connection implements StreamHost {
       return;
     }
     if (!end) this.#streams.cutOff(id);
-    if (head) this.#reset(id, ErrorCode.REFUSED_STREAM);
-    else if (headers) this.#reset(id, ErrorCode.PROTOCOL_ERROR);
-    else this.#answerTooLarge(id, end);
-    if (!head) this.noteFault();
-  }
-
-  #answerTooLarge(id: number, end: boolean): void {
-    this.writeHeaders(id, HEADERS_TOO_LARGE, true);
-    if (!end) this.#reset(id, ErrorCode.NO_ERROR);
+    if (head) return this.#reset(id, ErrorCode.REFUSED_STREAM);
+    if (!headers) this.writeHeaders(id, HEADERS_TOO_LARGE, true);
+    if (headers || !end) this.#reset(id, headers ? ErrorCode.PROTOCOL_ERROR : ErrorCode.NO_ERROR);
+    this.noteFault();
   }
 
   #takeReset(id: number, payload: Buffer): void {
@@ -320,7 +305,7 @@ export class Http2Connection implements StreamHost {
   #leave(): void {
     if (this.#state !== "leaving") return;
     this.#state = "left";
-    this.#writeGoaway(this.#streams.last, ErrorCode.NO_ERROR);
+    this.#writeGoaway(this.#lastServed, ErrorCode.NO_ERROR);
     this.#endIfDone();
   }
 
@@ -328,19 +313,25 @@ export class Http2Connection implements StreamHost {
     if (this.#streams.size === 0) this.#hangUp();
   }
 
-  #fail({ code, message }: ConnectionError): void {
-    if (this.#state === "failed") return;
-    this.#state = "failed";
-    for (const stream of this.#streams.all()) stream.close();
-    this.#writeGoaway(this.#streams.last, code, message);
-    this.#hangUp();
+  /** Nothing came and nothing went for long; once more, and nobody is there. */
+  #giveUp(): void {
+    if (this.#state === "open") this.shutDown();
+    else this.socket.destroy();
   }
 
-  /** Lets out what was written, but waits for no client that does not take it. */
+  #fail({ code, message }: ConnectionError): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    for (const stream of this.#streams.all()) stream.close();
+    this.#writeGoaway(this.#lastServed, code, message);
+    this.#hangUp();
+    destroySoon(this.socket);
+  }
+
   #hangUp(): void {
+    this.#state = "over";
     this.writer.flush();
-    this.socket.destroySoon();
-    setTimeout(() => this.socket.destroy(), FAREWELL_MS).unref();
+    hangUp(this.socket);
   }
 
   #writeGoaway(lastStream: number, code: ErrorCode, message = ""): void {

@@ -61,8 +61,7 @@ export class Http2Stream {
     this.head = head;
     this.#host = host;
     this.#sendWindow = sendWindow;
-    const announced = head.value("content-length");
-    this.#announced = announced === undefined ? undefined : readLength(announced);
+    if (head.value("content-length") !== undefined) this.#announced = readLength(head.values("content-length"));
   }
 
   get socket(): Socket {
@@ -227,8 +226,8 @@ export class Http2Stream {
 const NOTHING = new Uint8Array(0);
 
 /** NaN for what is no length: no body is as long as that. */
-function readLength(text: string): number {
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+function readLength([text = "", ...others]: readonly string[]): number {
+  return others.length === 0 && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 export function uint32(value: number): Buffer {
