@@ -1,4 +1,5 @@
 import { FRAME_HEAD_BYTES, readFrameLength, tooLarge } from "./grpc-frame.ts";
+import { BytePile } from "./http2/byte-pile.ts";
 
 /** How long a body may be. */
 export interface BodyLimit {
@@ -12,8 +13,7 @@ export interface BodyLimit {
 export class BodyBytes {
   readonly #limit: BodyLimit;
   readonly #most: number;
-  #chunks: Buffer[] = [];
-  #size = 0;
+  readonly #pile = new BytePile();
   #knowsLength: boolean;
 
   constructor(limit: BodyLimit) {
@@ -32,19 +32,18 @@ export class BodyBytes {
 
   /** @throws MESSAGE_TOO_LARGE if what came so far, or the head of the frame, is beyond the limit. */
   add(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size > this.#most) this.#refuse();
+    this.#pile.add(chunk);
+    if (this.#pile.size > this.#most) this.#refuse();
     this.#knowsLength ||= readFrameLength(this.join(), this.#limit.maxBytes) !== undefined;
   }
 
   /** All that came. */
   join(): Buffer {
-    return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size);
+    return this.#pile.peek();
   }
 
   #refuse(): never {
-    this.#chunks = [];
+    this.#pile.take();
     throw tooLarge(this.#limit.maxBytes);
   }
 }

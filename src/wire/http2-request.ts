@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { BytePile } from "./http2/byte-pile.ts";
 import type { Http2Stream } from "./http2/stream.ts";
 import type { WireRequest } from "./request.ts";
 
@@ -17,10 +18,13 @@ export class Http2Request extends Readable implements WireRequest {
   readonly rawHeaders: readonly string[];
   readonly socket: Socket;
   readonly #stream: Http2Stream;
-  #unread = 0;
+  readonly #unread = new BytePile();
+  #isWanted = false;
+  #isWhole = false;
 
   constructor(stream: Http2Stream) {
-    super();
+    // What nobody reads waits in one piece, and not in as many as it came in.
+    super({ highWaterMark: 1 });
     const { head } = stream;
     this.#stream = stream;
     this.method = head.method;
@@ -32,15 +36,33 @@ export class Http2Request extends Readable implements WireRequest {
     this.on("error", () => {});
   }
 
+  /** A part of the body came, */
   add(bytes: Buffer): void {
-    this.#unread += bytes.length;
-    this.push(bytes);
+    this.#unread.add(bytes);
+    this.#handOver();
+  }
+
+  /** or its end. */
+  end(): void {
+    this.#isWhole = true;
+    this.#handOver();
   }
 
   override _read(): void {
-    this.#stream.grant(this.#unread);
-    this.#stream.release();
-    this.#unread = 0;
+    this.#isWanted = true;
+    this.#handOver();
+  }
+
+  #handOver(): void {
+    if (!this.#isWanted) return;
+    if (this.#unread.size > 0) {
+      this.#isWanted = false;
+      this.#stream.grant(this.#unread.size);
+      this.push(this.#unread.take());
+    } else if (this.#isWhole) {
+      this.#isWanted = false;
+      this.push(null);
+    }
   }
 }
 
@@ -50,7 +72,7 @@ function joinHeaders({ head }: Http2Stream): IncomingHttpHeaders {
   for (const { name, value } of head.headers) {
     const known = joined[name];
     if (known === undefined) joined[name] = value;
-    else if (!SINGLE.has(name)) joined[name] = `${known}, ${value}`;
+    else if (!SINGLE.has(name)) joined[name] = `${known}${name === "cookie" ? "; " : ", "}${value}`;
   }
   return joined;
 }

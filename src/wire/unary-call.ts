@@ -69,7 +69,6 @@ export class UnaryCall implements StreamListener, Endable {
   onEnd(): void {
     this.#read(() => {
       const message = decodeBinary(this.#method.method.input, openFrame(this.#body.join(), this.#method.maxBytes));
-      this.#stream.release();
       this.#run(message);
     });
   }

@@ -246,7 +246,10 @@ export class Http2Connection implements StreamHost {
       return;
     }
     if (!end) this.#streams.cutOff(id);
-    if (head) return this.#reset(id, ErrorCode.REFUSED_STREAM);
+    if (head) {
+      this.#reset(id, ErrorCode.REFUSED_STREAM);
+      return;
+    }
     if (!headers) this.writeHeaders(id, HEADERS_TOO_LARGE, true);
     if (headers || !end) this.#reset(id, headers ? ErrorCode.PROTOCOL_ERROR : ErrorCode.NO_ERROR);
     this.noteFault();

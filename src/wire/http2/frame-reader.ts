@@ -1,3 +1,4 @@
+import { BytePile } from "./byte-pile.ts";
 import { ConnectionError, ErrorCode, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
 
 export type TakeFrame = (type: number, flags: number, stream: number, payload: Buffer) => void;
@@ -5,8 +6,7 @@ export type TakeFrame = (type: number, flags: number, stream: number, payload: B
 /** Cuts what comes in into frames, wherever its chunks end. */
 export class FrameReader {
   readonly #take: TakeFrame;
-  #held: Buffer[] = [];
-  #size = 0;
+  readonly #held = new BytePile();
   /** How many bytes it takes to go on. */
   #needed = FRAME_HEAD_BYTES;
 
@@ -16,14 +16,10 @@ export class FrameReader {
 
   /** @throws ConnectionError for a frame that is too long, and what `take` throws. */
   read(chunk: Buffer): void {
-    this.#held.push(chunk);
-    this.#size += chunk.length;
-    // Joined only when it is worth it: whoever sends byte by byte must not cost a copy of the frame for each.
-    if (this.#size < this.#needed) return;
-    const bytes = this.#held.length === 1 ? chunk : Buffer.concat(this.#held, this.#size);
-    const rest = bytes.subarray(this.#takeFrames(bytes));
-    this.#held = rest.length > 0 ? [rest] : [];
-    this.#size = rest.length;
+    this.#held.add(chunk);
+    if (this.#held.size < this.#needed) return;
+    const bytes = this.#held.take();
+    this.#held.add(bytes.subarray(this.#takeFrames(bytes)));
   }
 
   /** Takes all that are whole, and answers where they end. */

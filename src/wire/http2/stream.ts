@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ErrorCode, Flag, FrameType, MAX_FRAME_BYTES } from "./frames.ts";
+import { encodeHeaders } from "./header-encoder.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** How much of a body a client may send before more is granted: the protocol's default. */
@@ -42,11 +43,16 @@ export class Http2Stream {
   #listener: StreamListener | undefined;
   #isClosed = false;
   #hasEnded = false;
+  #hasAnswered = false;
 
   readonly #announced: number | undefined;
   #received = 0;
   #receiveWindow = STREAM_WINDOW;
   #taken = 0;
+  /**
+   * How much of the request counts as memory that the client takes up: until it is whole, or its answer has begun, because whoever
+   * collects it has no more use for it then.
+   */
   #held = 0;
 
   #sendWindow: number;
@@ -77,9 +83,16 @@ export class Http2Stream {
     return this.#hasEnded;
   }
 
+  /** Asks for the body. */
+  invite(): void {
+    this.#host.writeHeaders(this.id, CONTINUE, false);
+  }
+
   /** Sends the headers of the answer; with `end` they are all of it. */
   respond(block: Uint8Array, end = false): void {
     if (this.#isClosed) return;
+    this.#hasAnswered = true;
+    this.#release();
     this.#host.writeHeaders(this.id, block, end);
     if (end) this.#complete();
   }
@@ -111,22 +124,19 @@ export class Http2Stream {
   /** Lets the client send so much more of the body. */
   grant(bytes: number): void {
     this.#taken += bytes;
+    if (this.#hasAnswered) this.#release();
     if (this.#hasEnded || this.#isClosed || this.#taken < STREAM_WINDOW / 2) return;
     this.#host.writer.frame(FrameType.WINDOW_UPDATE, 0, this.id, uint32(this.#taken));
     this.#receiveWindow += this.#taken;
     this.#taken = 0;
   }
 
-  /** Tells the connection that what came in is not held any more. Until then it counts as memory that the client takes up. */
-  release(): void {
-    this.#host.release(this.#held);
-    this.#held = 0;
-  }
-
   // From here on: for the connection.
 
   listen(listener: StreamListener): void {
     this.#listener = listener;
+    // Some are answered at once.
+    if (this.#isClosed) listener.onClose();
   }
 
   /** @param size with the padding, which counts like the rest */
@@ -147,6 +157,7 @@ export class Http2Stream {
     else if ((this.#announced ?? this.#received) !== this.#received) this.fail(ErrorCode.PROTOCOL_ERROR);
     if (this.#isClosed) return;
     this.#hasEnded = true;
+    this.#release();
     this.#listener?.onEnd();
   }
 
@@ -175,8 +186,9 @@ export class Http2Stream {
     const host = this.#host;
     while (this.#pending) {
       const rest = this.#pending.length - this.#sent;
-      const size = Math.min(rest, this.#sendWindow, host.sendWindow, MAX_FRAME_BYTES);
-      if (rest > 0 && size <= 0) {
+      // A window may be below zero, when the client has made it smaller.
+      const size = Math.max(0, Math.min(rest, this.#sendWindow, host.sendWindow, MAX_FRAME_BYTES));
+      if (rest > 0 && size === 0) {
         if (this.#sendWindow > 0) host.waitForWindow(this);
         return;
       }
@@ -193,9 +205,14 @@ export class Http2Stream {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#pending = undefined;
-    this.release();
+    this.#release();
     this.#host.forget(this);
     this.#listener?.onClose();
+  }
+
+  #release(): void {
+    this.#host.release(this.#held);
+    this.#held = 0;
   }
 
   #finishPart(): void {
@@ -224,6 +241,7 @@ export class Http2Stream {
 }
 
 const NOTHING = new Uint8Array(0);
+const CONTINUE = encodeHeaders([[":status", "100"]]);
 
 /** NaN for what is no length: no body is as long as that. */
 function readLength([text = "", ...others]: readonly string[]): number {
