@@ -19,6 +19,8 @@ const TOOLS: readonly Tool[] = [
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
   { command: DEBIAN_PYTHON, module: "grpc", package: "python3-grpcio" },
+  { command: DEBIAN_PYTHON, module: "hpack", package: "python3-hpack" },
+  { command: "h2load", package: "nghttp2-client" },
 ];
 
 /** Vitest's global set-up: sees to it that the tools are there, so that no test has to be skipped. */

@@ -39,7 +39,8 @@ export class BytePile {
   #makeRoom(bytes: number): void {
     const needed = this.#size + bytes;
     if (this.#isOwn && needed <= this.#bytes.length) return;
-    const room = Buffer.allocUnsafe(Math.max(needed, 2 * this.#size));
+    // Not from Node's pool, a piece of which keeps all of it alive.
+    const room = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#size));
     room.set(this.peek());
     this.#bytes = room;
     this.#isOwn = true;
