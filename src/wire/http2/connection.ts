@@ -89,7 +89,8 @@ export class Http2Connection implements StreamHost {
 
     const patience = setTimeout(() => socket.destroy(), limits.headersTimeout);
     socket.setNoDelay(true);
-    socket.setTimeout(limits.idleTimeout, () => this.#giveUp());
+    socket.setTimeout(limits.idleTimeout);
+    socket.on("timeout", () => this.#giveUp());
     socket.on("error", ignore);
     socket.on("drain", () => socket.resume());
     socket.on("data", (chunk: Buffer) => {
