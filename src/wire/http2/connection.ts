@@ -9,29 +9,13 @@ import type { Header } from "./header.ts";
 import { type HeaderBlock, HeaderBlocks } from "./header-blocks.ts";
 import { HeaderDecoder } from "./header-decoder.ts";
 import { encodeHeaders, NO_TABLE } from "./header-encoder.ts";
+import type { Http2Limits } from "./limits.ts";
 import { checkGoaway, checkPriority, requireSize, unpad } from "./payload.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { areTrailers, readRequestHead } from "./request-head.ts";
 import { readWindow, writeSettings } from "./settings.ts";
 import { Http2Stream, MAX_WINDOW, STREAM_WINDOW, type StreamHost, type StreamListener, uint32 } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
-
-/** Durations are milliseconds. */
-export interface Http2Limits {
-  /** All headers of a request together, in bytes. */
-  readonly headerBytes: number;
-  /** How long the client's first frame may take. */
-  readonly headersTimeout: number;
-  /** After how long without traffic the connection is given up. */
-  readonly idleTimeout: number;
-  readonly maxConcurrentStreams: number;
-  /** How many bytes of request bodies the server holds for the client at once. */
-  readonly connectionBytes: number;
-  /** How many streams the client may reset, or break rules on, at once, */
-  readonly streamResetBurst: number;
-  /** and per second from then on. */
-  readonly streamResetRate: number;
-}
 
 /** Takes a request and answers who listens to its body. */
 export type Accept = (stream: Http2Stream) => StreamListener;
@@ -40,6 +24,8 @@ export type Accept = (stream: Http2Stream) => StreamListener;
 const MAX_UNREAD_BYTES = 1024 * 1024;
 /** How much larger than they may be headers are still read, to be answered so. */
 const MAX_BLOCK = 4;
+/** How long a connection is quiet before its client hears of the end. */
+const QUIET_MS = 10;
 const FAREWELL = Buffer.from("farewell");
 
 /**
@@ -110,10 +96,14 @@ export class Http2Connection implements StreamHost {
    * Lets what is under way finish, and closes the connection. Streams that the client opens before it knows are served, too: the first
    * GOAWAY announces the end, and only the second, when the client has answered a PING behind the first, draws the line (RFC
    * 9113, section 6.8).
+   *
+   * Node's client refuses a call whose headers it has not sent when it reads a GOAWAY, and calls again on an answer that it reads
+   * just before. Therefore a GOAWAY never goes behind an answer, but ahead of those that follow.
    */
   shutDown(): void {
     if (this.#state !== "open") return;
     this.#state = "leaving";
+    this.writer.rest(QUIET_MS);
     this.#writeGoaway(MAX_WINDOW, ErrorCode.NO_ERROR);
     this.writer.frame(FrameType.PING, 0, 0, FAREWELL);
     setTimeout(() => this.#leave(), FAREWELL_MS).unref();

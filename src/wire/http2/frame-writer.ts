@@ -61,12 +61,23 @@ export class FrameWriter {
     if (freeSheets.length < MAX_FREE_SHEETS) freeSheets.push(sheet);
   }
 
+  /** Writes what waits, and lets what comes next wait for so many milliseconds, unless that is much. */
+  rest(duration: number): void {
+    this.flush();
+    this.#sheet = takeSheet();
+    setTimeout(() => this.flush(), duration);
+  }
+
   #reserve(bytes: number): Buffer {
     if (this.#size + bytes > SHEET_BYTES) this.flush();
     if (!this.#sheet) {
-      this.#sheet = freeSheets.pop() ?? Buffer.allocUnsafeSlow(SHEET_BYTES);
+      this.#sheet = takeSheet();
       setImmediate(() => this.flush());
     }
     return this.#sheet;
   }
+}
+
+function takeSheet(): Buffer {
+  return freeSheets.pop() ?? Buffer.allocUnsafeSlow(SHEET_BYTES);
 }

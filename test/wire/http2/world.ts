@@ -1,7 +1,8 @@
 import { type AddressInfo, createServer } from "node:net";
 import { onTestFinished } from "vitest";
-import { type Accept, Http2Connection, type Http2Limits } from "../../../src/wire/http2/connection.ts";
+import { type Accept, Http2Connection } from "../../../src/wire/http2/connection.ts";
 import { encodeHeaders } from "../../../src/wire/http2/header-encoder.ts";
+import type { Http2Limits } from "../../../src/wire/http2/limits.ts";
 import type { Http2Stream, StreamListener } from "../../../src/wire/http2/stream.ts";
 import { defaultLimits } from "../../../src/wire/limits.ts";
 
