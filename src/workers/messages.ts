@@ -14,7 +14,8 @@ export interface Assignment {
 /** What the primary tells a worker. */
 export type Order =
   | { readonly order: "start"; readonly assignment: Assignment }
-  | { readonly order: "listen" }
+  /** All that it waits for: to take calls at this port. */
+  | { readonly order: "listen"; readonly port: number }
   | { readonly order: "use-keys"; readonly keys: KeysContent }
   | { readonly order: "stop" };
 

@@ -21,13 +21,15 @@ export class WorkerPool {
   /** Those of them that have the port. */
   readonly #serving = new Set<WorkerProcess>();
   readonly #closing = new AbortController();
-  #config: Config;
+  readonly #config: Config;
+  #port: number;
   #keys: KeysContent;
   #url = "";
   #closed: Promise<void> | undefined;
 
   constructor({ config, keys, rootDigest }: Omit<Assignment, "number">, log: Logger) {
     this.#config = config;
+    this.#port = config.listen.port;
     this.#keys = keys;
     this.#rootDigest = rootDigest;
     this.#log = log;
@@ -43,7 +45,7 @@ export class WorkerPool {
     const workers = Array.from({ length: this.#config.workers }, (_, index) => this.#fork(index + 1));
     try {
       await Promise.all(workers.map(({ ready }) => ready));
-      for (const worker of workers) worker.listen();
+      for (const worker of workers) worker.listen(this.#port);
       [this.#url = ""] = await Promise.all(workers.map(({ serving }) => serving));
       for (const worker of workers) {
         this.#serving.add(worker);
@@ -84,15 +86,7 @@ export class WorkerPool {
     }
   }
 
-  /** Where any port will do, Node gives all workers the same one, but only as long as there are some that have it. */
-  #keepPort(): void {
-    const { listen } = this.#config;
-    if (listen.port !== 0 || this.#url === "" || this.#serving.size > 0) return;
-    this.#config = { ...this.#config, listen: { ...listen, port: Number(new URL(this.#url).port) } };
-  }
-
   #fork(number: number): WorkerProcess {
-    this.#keepPort();
     const worker = new WorkerProcess({
       number,
       config: this.#config,
@@ -110,12 +104,12 @@ export class WorkerPool {
   /** Has another worker in the place of one that ends, again and again, until the pool closes. */
   async #keepFilled(first: WorkerProcess): Promise<void> {
     for (let worker = first, failures = 0; ; worker = this.#fork(first.number), this.#bringUp(worker)) {
-      const { how, reason, lived } = await worker.ended;
+      const { why, lived } = await worker.ended;
       if (this.#closing.signal.aborted) return;
       failures = lived < STEADY ? failures + 1 : 1;
       const pause = failures === 1 ? 0 : Math.min(FIRST_PAUSE * 2 ** (failures - 2), LONGEST_PAUSE);
       this.#log.error(
-        { number: worker.number, workerPid: worker.pid, how, reason, pause },
+        { number: worker.number, workerPid: worker.pid, why, pause },
         "a worker has ended: another one takes its place",
       );
       await delay(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
@@ -126,7 +120,9 @@ export class WorkerPool {
   async #bringUp(worker: WorkerProcess): Promise<void> {
     try {
       await worker.ready;
-      worker.listen();
+      // Where any port will do, Node gives all workers the same one, but only as long as there are some that have it.
+      if (this.#serving.size === 0) this.#port = Number(new URL(this.#url).port) || this.#port;
+      worker.listen(this.#port);
       const isElsewhere = (await worker.serving) !== this.#url;
       if (isElsewhere) return worker.kill();
       this.#serving.add(worker);

@@ -1,16 +1,14 @@
 import cluster, { type Worker } from "node:cluster";
-import { once } from "node:events";
 import { join } from "node:path";
 import type { KeysContent } from "../config/keys-file.ts";
+import { watchHandover } from "./handover.ts";
 import type { Assignment, Order, Report } from "./messages.ts";
 import { WorkerFailure } from "./worker-failure.ts";
 
-/** Why a worker has ended. */
+/** What became of a worker. */
 export interface WorkerEnd {
-  /** Its exit code, or the signal that ended it. */
-  readonly how: number | string;
-  /** Why it could not start, if it has said so. */
-  readonly reason: string | undefined;
+  /** The signal that ended it, its exit code, or why it could not start. */
+  readonly why: string;
   /** Milliseconds from its start. */
   readonly lived: number;
 }
@@ -27,7 +25,6 @@ export class WorkerProcess {
   readonly ended: Promise<WorkerEnd>;
   readonly #worker: Worker;
   #keysInUse = Promise.withResolvers<void>();
-  #reason: string | undefined;
 
   constructor(assignment: Assignment) {
     // In turn: connections of gRPC are few and long, and where the workers take them by themselves, some get nearly all of them.
@@ -37,19 +34,24 @@ export class WorkerProcess {
     this.#worker = cluster.fork();
     this.number = assignment.number;
     this.pid = this.#worker.process.pid;
-    this.ended = this.#watchEnd(start);
 
-    const [ready, serving] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+    const ready = Promise.withResolvers<void>();
+    const serving = Promise.withResolvers<string>();
+    let reason: string | undefined;
     this.#worker.on("message", (message: Report) => {
       if (message.report === "ready") ready.resolve();
       else if (message.report === "serving") serving.resolve(message.url);
       else if (message.report === "keys-in-use") this.#keysInUse.resolve();
-      else if (message.report === "failed") this.#reason = message.reason;
+      else if (message.report === "failed") {
+        reason = message.reason;
+        this.kill();
+      }
     });
     this.ready = ready.promise;
     this.serving = serving.promise;
-    this.ended.then(({ how, reason }) => {
-      const failure = new WorkerFailure(reason ?? `worker ${this.number} ended with ${how} before it served`);
+    this.ended = this.#watchEnd().then((how) => ({ why: reason ?? how, lived: performance.now() - start }));
+    this.ended.then(({ why }) => {
+      const failure = new WorkerFailure(reason ?? `worker ${this.number} ended before it served: ${why}`);
       for (const { promise, reject } of [ready, serving]) {
         promise.catch(() => {});
         reject(failure);
@@ -58,9 +60,9 @@ export class WorkerProcess {
     this.#tell({ order: "start", assignment });
   }
 
-  /** Lets it take calls. */
-  listen(): void {
-    this.#tell({ order: "listen" });
+  /** Lets it take calls at this port; 0: the one that the other workers have, or any that is free. */
+  listen(port: number): void {
+    this.#tell({ order: "listen", port });
   }
 
   /** Resolves when it uses these keys, or has ended. */
@@ -84,17 +86,20 @@ export class WorkerProcess {
     if (this.#worker.isConnected()) this.#worker.send(order, () => {});
   }
 
-  async #watchEnd(start: number): Promise<WorkerEnd> {
-    // What it has said last is read when the channel closes, which may be after its exit.
-    const gone = Promise.all([once(this.#worker, "exit"), once(this.#worker, "disconnect")]);
-    const end = (how: number | string) => ({ how, reason: this.#reason, lived: performance.now() - start });
-    try {
-      const [[code, signal]] = await gone;
-      return end(signal ?? code);
-    } catch (error) {
-      // There was no process to be had.
-      this.kill();
-      return end(String((error as NodeJS.ErrnoException).code));
-    }
+  /** Resolves with an exit code or a signal. */
+  #watchEnd(): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const closeHandover = watchHandover(this.#worker.process);
+    this.#worker.once("exit", (code: number | null, signal: string | null) => {
+      closeHandover();
+      // Node takes the channel's end for the worker's, and doesn't always learn of it: it would go on to wait for the dead.
+      this.#worker.disconnect();
+      resolve(signal ?? `exit code ${code}`);
+    });
+    // Of a channel that leads to nobody any more, before that shows; or there was no process to be had, and none will exit.
+    this.#worker.on("error", (error) => {
+      if (this.pid === undefined) resolve(String(error));
+    });
+    return promise;
   }
 }

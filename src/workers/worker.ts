@@ -11,7 +11,7 @@ import type { Assignment, Order, Report } from "./messages.ts";
 
 // The program of a worker: it serves as the primary says, and no longer than there is one.
 
-const mayListen = Promise.withResolvers<void>();
+const mayListen = Promise.withResolvers<number>();
 let keys: { ring: KeyRing };
 let output: ProcessLog | undefined;
 let running: AsyncDisposableStack | undefined;
@@ -22,7 +22,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => {
 
 process.on("message", (order: Order) => {
   if (order.order === "start") void start(order.assignment);
-  else if (order.order === "listen") mayListen.resolve();
+  else if (order.order === "listen") mayListen.resolve(order.port);
   else if (order.order === "use-keys") useKeys(order.keys);
   else if (order.order === "stop") void stop();
 });
@@ -43,14 +43,15 @@ async function start({ number, config, keys: content, rootDigest }: Assignment):
     opened.defer(() => store.close());
     await requireSameKeys(store, config.keysPath, keys.ring, false);
     tell({ report: "ready" });
-    await mayListen.promise;
-    const { url, close } = await serve(config, { store, keys, rootDigest }, output.log);
+    const listen = { ...config.listen, port: await mayListen.promise };
+    const { url, close } = await serve({ ...config, listen }, { store, keys, rootDigest }, output.log);
     opened.defer(close);
     running = opened.move();
     output.log.info({ url }, "serving");
     tell({ report: "serving", url });
   } catch (error) {
-    tell({ report: "failed", reason: explain(error) }, () => process.exit(1));
+    // The primary has it killed once it has read this.
+    tell({ report: "failed", reason: explain(error) });
   }
 }
 
@@ -68,6 +69,6 @@ async function stop(): Promise<void> {
   else process.exit(0);
 }
 
-function tell(report: Report, then: () => void = () => {}): void {
-  process.send?.(report, undefined, undefined, then);
+function tell(report: Report): void {
+  process.send?.(report, undefined, undefined, () => {});
 }
