@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, vi } from "vitest";
-import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
+import { type ServiceProcess, spawnCommand, spawnService, untilServing } from "../support/process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
 
@@ -27,11 +27,12 @@ export class Cluster {
     this.url = url;
   }
 
-  static async start(variables: Record<string, string> = {}): Promise<Cluster> {
+  /** @param run how it is started: `spawnCluster` unless told otherwise. */
+  static async start(variables: Record<string, string> = {}, run = spawnCluster): Promise<Cluster> {
     const redis = await startRedis({ config: { appendonly: "yes" } });
     onTestFinished(() => redis.stop());
     const folder = makeFolder();
-    const process = spawnCluster(folder, redis.url, variables);
+    const process = run(folder, redis.url, variables);
     return new Cluster(folder, redis, process, await untilServing(process));
   }
 
@@ -85,20 +86,26 @@ export function makeFolder(): string {
 
 /** Two workers unless told otherwise. */
 export function spawnCluster(folder: string, store: string, variables: Record<string, string> = {}): ServiceProcess {
-  const service = spawnService(
-    {
-      LATCHKEY_LISTEN: "127.0.0.1:0",
-      LATCHKEY_STORE: store,
-      LATCHKEY_WORKERS: "2",
-      LATCHKEY_ROOT_TOKEN: ROOT_TOKEN,
-      LATCHKEY_LOG: "debug",
-      ...variables,
-    },
-    folder,
-  );
+  const service = spawnService({ ...settings(store), ...variables }, folder);
   onTestFinished(service.destroy);
   return service;
 }
+
+/** The same with its log in a pipe. What Node gives its children for stderr is none, but a socket. */
+export function spawnPiped(folder: string, store: string, variables: Record<string, string> = {}): ServiceProcess {
+  const command = `exec "${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}" 2> >(exec cat >&2)`;
+  const service = spawnCommand("bash", ["-c", command], { ...settings(store), ...variables }, folder);
+  onTestFinished(service.destroy);
+  return service;
+}
+
+const settings = (store: string) => ({
+  LATCHKEY_LISTEN: "127.0.0.1:0",
+  LATCHKEY_STORE: store,
+  LATCHKEY_WORKERS: "2",
+  LATCHKEY_ROOT_TOKEN: ROOT_TOKEN,
+  LATCHKEY_LOG: "debug",
+});
 
 export function isAlive(pid: number): boolean {
   try {
