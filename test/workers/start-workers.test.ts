@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { InactiveReason } from "#gen/latchkey/v1/token_service_pb.ts";
 import { untilServing } from "../support/process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { createServiceClient } from "../support/service.ts";
@@ -95,8 +96,13 @@ test("kinds, issuers and sources of imported tokens get to the workers as the fi
     expect(token).toMatchObject({ tenant: "acme", subject: "ada", kind: "badge" });
     expect(secret).toMatch(/^bdg_/);
   }
-  const { keys } = (await (await fetch(`${cluster.url}/.well-known/jwks.json`)).json()) as { keys: unknown[] };
-  expect(keys).toHaveLength(2);
+  // A wrong signature is told from an unknown token only by who has the source's keys.
+  const old = await new SignJWT({ jti: "a" }).setProtectedHeader({ alg: "ES256", kid: "a" }).sign(privateKey);
+  const wrong = `${old.slice(0, -20)}${"A".repeat(20)}`;
+  for (const client of cluster.clients(1, 2)) {
+    expect(await client.introspect({ secret: old })).toMatchObject({ reason: InactiveReason.UNKNOWN });
+    expect(await client.introspect({ secret: wrong })).toMatchObject({ reason: InactiveReason.SIGNATURE });
+  }
 });
 
 describe("what can't start ends with exit code 1 and the one message of a single process:", () => {
