@@ -6,6 +6,9 @@ import { type ServiceProcess, spawnCommand, spawnService, untilServing } from ".
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
 
+// Most of it goes by until so many processes have started.
+vi.setConfig({ testTimeout: 60_000 });
+
 export interface LogLine {
   readonly pid: number;
   readonly worker?: number;

@@ -94,7 +94,7 @@ test("a worker that can't start again is tried anew at longer and longer interva
   for (const client of cluster.clients(2, 2)) await client.list({});
 });
 
-test("a worker that does not end is killed, and the service ends all the same", { timeout: 30_000 }, async () => {
+test("a worker that does not end is killed, and the service ends all the same", async () => {
   const cluster = await Cluster.start();
   const pid = cluster.pidOf(1);
   kill(pid, "SIGSTOP");
