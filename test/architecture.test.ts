@@ -105,7 +105,7 @@ describe("a package is imported where it belongs and nowhere else", () => {
     ["zod, in the configuration and for files of tokens", /^zod/, /^(config|import\/)/],
     ["luxon, where lengths of time are", /^luxon$/, /^domain\/span\.ts$/],
     ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|import\/|store\/sqlite)/],
-    ["processes, where several serve one port", /^node:cluster$/, /^workers\/worker(-process)?\.ts$/],
+    ["processes, where several serve one port", /^node:cluster$/, /^workers\//],
     ["other processes and threads, nowhere", /^node:(child_process|worker_threads|vm)$/, /^$/],
   ])("%s", (_, name, home) => {
     const strays = imports.filter(({ file, target }) => name.test(target) && !home.test(file));

@@ -12,6 +12,8 @@ interface Connection {
  * @returns closes the last one, to be called when the worker has ended. Does nothing to one that was taken, or refused.
  */
 export function watchHandover(child: Child): () => void {
+  // Where there was no process to be had, there may be no channel either.
+  if (!child.connected) return () => {};
   let last: Connection | undefined;
   const send = child.send.bind(child) as (...words: unknown[]) => boolean;
   child.send = (...words: unknown[]) => {
