@@ -36,16 +36,17 @@ export class Cluster {
     onTestFinished(() => redis.stop());
     const folder = makeFolder();
     const process = run(folder, redis.url, variables);
-    return new Cluster(folder, redis, process, await untilServing(process));
+    const cluster = new Cluster(folder, redis, process, await untilServing(process));
+    // The log may be a moment later than what is printed.
+    await cluster.until(() => expect(cluster.pids().size).toBe(Number(variables.LATCHKEY_WORKERS ?? 2)));
+    await cluster.until(() => expect(cluster.linesOf("serving").some(({ worker }) => worker === undefined)).toBe(true));
+    return cluster;
   }
 
   /** All that was logged, each line whole. */
   lines(): LogLine[] {
-    return this.process
-      .stderr()
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const whole = this.process.stderr().split("\n").slice(0, -1);
+    return whole.map((line) => JSON.parse(line));
   }
 
   linesOf(msg: string): LogLine[] {
