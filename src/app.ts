@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
+import { createCallerCache } from "./auth/caller-cache.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
+import { withTenantHeader } from "./auth/tenant-header.ts";
 import { createCall } from "./call/pipeline.ts";
 import { openKeysFile } from "./config/keys-file.ts";
 import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
@@ -76,15 +78,20 @@ export async function startApp(
     issuers: issuers.map(createIssuer),
     certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
-    tenantHeader,
     clock,
   });
+  const callers = createCallerCache({ authenticate, noteUse: (token) => lastUse.note(token), clock });
+  opened.defer(store.subscribe(callers.forget));
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
     corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
-    call: createCall({ authenticate, handlers: createTokenService(context), log }),
+    call: createCall({
+      authenticate: withTenantHeader(callers.authenticate, tenantHeader),
+      handlers: createTokenService(context),
+      log,
+    }),
     isReady: () => isAnswering(store),
     publicKeys: () => publicKeysOf(keys.ring),
     drainDelay: config.drainDelay,
@@ -93,8 +100,13 @@ export async function startApp(
   opened.defer(() => server.close());
   keepRootToken(rootToken, config, log);
 
+  const reload = async () => {
+    await keys.reload();
+    // A key may be gone, and with it what it proved.
+    callers.forget({ type: "reset" });
+  };
   const running = opened.move();
-  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
+  return { url: server.url, rootToken, reload, close: () => running.disposeAsync() };
 }
 
 function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {

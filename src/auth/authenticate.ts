@@ -11,7 +11,6 @@ import { type Credentials, collectSchemes, readCredentials } from "./credentials
 import { type Issuer, readIssuerName } from "./issuers.ts";
 import { refusal } from "./refusal.ts";
 import type { Metadata, Peer } from "./request.ts";
-import { actInTenant } from "./tenant-header.ts";
 
 export interface AuthenticatorOptions {
   /** What `digestRootToken` makes of the root token. Undefined: there is no root. */
@@ -26,17 +25,14 @@ export interface AuthenticatorOptions {
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;
-  /** The header, in lower case, that names the tenant which a call is for. Undefined: none does. */
-  readonly tenantHeader?: string | undefined;
   readonly clock: Clock;
 }
 
 /**
  * Tells who calls. An `authorization` header decides alone; a client certificate counts only without one. No other
- * header matters, but for the one that names the tenant.
+ * header matters.
  *
- * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, what `actInTenant` throws, and what `verifySecret` rejects
- * with.
+ * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, and what `verifySecret` rejects with.
  */
 export type Authenticate = (metadata: Metadata, peer: Peer) => Promise<Caller>;
 
@@ -85,9 +81,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 
   return async (metadata, peer) => {
     const credentials = readCredentials(metadata, schemes);
-    const caller = credentials === undefined ? authenticateCertificate(peer) : await authenticateHeader(credentials);
-    const { tenantHeader } = options;
-    return tenantHeader === undefined ? caller : actInTenant(caller, tenantHeader, metadata.values(tenantHeader));
+    return credentials === undefined ? authenticateCertificate(peer) : authenticateHeader(credentials);
   };
 }
 
