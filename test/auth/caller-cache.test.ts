@@ -272,6 +272,17 @@ describe("nothing is remembered", () => {
     await expect(world.callWith(first.secret)).rejects.toMatchObject(INVALID);
   });
 
+  test("by a secret that ends before its token", async () => {
+    const world = await open();
+    const { token, secret } = await world.issue();
+    const until = world.context.clock() + MINUTE;
+    const ending = changed(token, { digests: token.digests.map((digest) => ({ ...digest, until })) });
+    await world.context.store.replace(token, ending);
+    await world.callWith(secret);
+    world.pass(MINUTE);
+    await expect(world.callWith(secret)).rejects.toMatchObject(INVALID);
+  });
+
   test("while a new secret waits for its first use, which ends the old one", async () => {
     const world = await open();
     const first = await world.issue();

@@ -6,6 +6,8 @@ export type Operation = Span & Act;
 
 export interface Span {
   readonly client: string;
+  /** Through which process it was done. */
+  readonly instance: string;
   readonly began: number;
   /** Infinity: it was never answered, and may take effect at any time. */
   readonly ended: number;

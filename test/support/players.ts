@@ -8,6 +8,8 @@ import { createServiceClient, ROOT_TOKEN } from "./service.ts";
 /** One of the clients, on connections of its own. */
 export interface Player {
   readonly name: string;
+  /** The service that it calls. */
+  readonly instance: string;
   /** Calls as the root. */
   readonly root: Client<typeof TokenService>;
   /** Calls as the owner of a secret, with something that is always answered. */
@@ -25,11 +27,17 @@ export function connectPlayers(urls: readonly string[], count: number): Player[]
       return anyone.list({ pageSize: 1 }, { headers: { authorization: `Bearer ${secret}` } });
     };
     if (index % 3 !== 2) {
-      return { name: `c${index}`, root: createServiceClient(url, ROOT_TOKEN), callWith, close: () => {} };
+      return {
+        name: `c${index}`,
+        instance: url,
+        root: createServiceClient(url, ROOT_TOKEN),
+        callWith,
+        close: () => {},
+      };
     }
     const root = createGrpcJsClient(new URL(url).host, credentials.createInsecure(), {
       authorization: `Bearer ${ROOT_TOKEN}`,
     });
-    return { name: `g${index}`, root, callWith, close: () => root.close() };
+    return { name: `g${index}`, instance: url, root, callWith, close: () => root.close() };
   });
 }
