@@ -93,7 +93,11 @@ test("SIGHUP has the keys file read: a new key counts, a bad file changes nothin
   expect(await service.publishedKeys()).toEqual([current, expect.any(String), ...published]);
   expect(kidOf((await service.issue("access")).secret)).toBe(current);
 
+  // Whoever is remembered as a caller goes with the key.
+  const callers = [opaque, jwt].map(({ secret }) => createServiceClient(service.url, secret));
+  for (const caller of callers) await caller.list({});
   await service.reload(keysFile(2));
+  for (const caller of callers) expect(await refusalOf(caller.list({}))).toBe("Unauthenticated CREDENTIALS_INVALID");
   for (const { secret } of [opaque, jwt]) {
     expect(await service.root.introspect({ secret })).toMatchObject({ active: false, reason: InactiveReason.UNKNOWN });
   }
