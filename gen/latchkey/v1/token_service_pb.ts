@@ -1362,7 +1362,9 @@ export const TokenService: GenService<{
     output: typeof ExchangeResponseSchema;
   },
   /**
-   * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active.
+   * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active. Who calls with it is
+   * refused from then on by the process that has answered, and by others on the same data milliseconds later, or a second where the
+   * news of it is lost; the same goes for SetActive, Update, Rotate and DeleteAll.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND).
    *
