@@ -36,6 +36,9 @@ export interface AuthenticatorOptions {
  */
 export type Authenticate = (metadata: Metadata, peer: Peer) => Promise<Caller>;
 
+/** The same for a call of a method, named as in the proto: what a caller may be remembered for depends on that. */
+export type AuthenticateCall = (metadata: Metadata, peer: Peer, method: string) => Promise<Caller>;
+
 /** Of N that use a new secret for the first time at the same moment, one wins each round. */
 const MAX_ROUNDS = 100;
 

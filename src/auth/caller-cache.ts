@@ -1,8 +1,9 @@
 import type { Caller } from "../domain/caller.ts";
 import type { Clock } from "../domain/clock.ts";
 import { statusOf, type Token } from "../domain/token.ts";
-import type { Authenticate } from "./authenticate.ts";
+import type { Authenticate, AuthenticateCall } from "./authenticate.ts";
 import { ChangesMeanwhile, type TokenChange } from "./changes-meanwhile.ts";
+import { introspects } from "./permissions.ts";
 
 export interface CallerCacheOptions {
   /** Where there is an `authorization` header, its answer must depend on that header alone. */
@@ -15,16 +16,16 @@ export interface CallerCacheOptions {
   readonly elapsed?: () => number;
 }
 
-/** Remembers who calls with which Latchkey token. */
+/** Remembers who introspects with which Latchkey token. */
 export interface CallerCache {
-  readonly authenticate: Authenticate;
+  readonly authenticate: AuthenticateCall;
   /** Must be told of every change of a token: of one that is made through this process, before whoever asked for it has the answer. */
   forget(change: TokenChange): void;
 }
 
 /**
  * How long a caller is remembered at most, in milliseconds since the store was asked for it. So long, and no longer, a token that was
- * taken back through another process can go on to call this one if the news of it is lost.
+ * taken back through another process can go on to introspect through this one if the news of it is lost.
  */
 export const MAX_AGE = 1000;
 
@@ -40,8 +41,9 @@ interface Entry {
 }
 
 /**
- * Puts a memory before `authenticate`, for callers with a Latchkey token: services call with the same one thousands of times a second,
- * and each time it would cost a look into the store.
+ * Puts a memory before `authenticate`, for those who introspect with a Latchkey token: services do so with the same one thousands of
+ * times a second, and each time it would cost a look into the store. For all other methods the store is asked: with a token that was
+ * taken back a moment ago elsewhere nobody may make another one, which would stay.
  *
  * What is remembered is what counts until a change is told or the token ends. So a token that was taken back through this process is
  * refused from the answer on; one that was taken back through another as soon as the news is here, after `MAX_AGE` without any.
@@ -115,7 +117,8 @@ export function createCallerCache(options: CallerCacheOptions): CallerCache {
   }
 
   return {
-    authenticate(metadata, peer) {
+    authenticate(metadata, peer, method) {
+      if (!introspects(method)) return authenticate(metadata, peer);
       const [header, ...others] = metadata.values("authorization");
       if (header === undefined || others.length > 0) return authenticate(metadata, peer);
       const caller = recall(header);

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
 import { createCallerCache, MAX_AGE, MAX_CALLERS } from "../../src/auth/caller-cache.ts";
+import { methodPermissions } from "../../src/auth/permissions.ts";
 import { findBySecret } from "../../src/domain/lookup.ts";
 import { deleteToken, deleteTokens } from "../../src/domain/revoke.ts";
 import { rotateToken } from "../../src/domain/rotate.ts";
@@ -43,7 +44,7 @@ async function open() {
   const noteUse = (token: Token) => context.lastUse.note(token);
   const cache = createCallerCache({ authenticate, noteUse, clock: context.clock, elapsed: () => elapsed });
   onTestFinished(context.store.subscribe(cache.forget));
-  const call = (...headers: string[]) => cache.authenticate(readMetadata(headers), peer);
+  const call = (...headers: string[]) => cache.authenticate(readMetadata(headers), peer, "Introspect");
   return {
     ...world,
     cache,
@@ -240,6 +241,18 @@ describe("nothing is remembered of an answer that was on its way when the news c
 });
 
 describe("nothing is remembered", () => {
+  test("for methods that do more than introspect", async () => {
+    const world = await open();
+    const { secret } = await world.issue();
+    await world.callWith(secret);
+    world.countAsked();
+    const headers = readMetadata(["authorization", `Bearer ${secret}`]);
+    for (const [method, permission] of methodPermissions) {
+      await world.cache.authenticate(headers, peer, method);
+      expect([method, world.countAsked() === 0]).toEqual([method, permission === "latchkey:introspect"]);
+    }
+  });
+
   test("of a refusal: what is switched on again is good at once", async () => {
     const world = await open();
     const { token, secret } = await world.issue({ inactive: true });

@@ -110,19 +110,23 @@ describe("an authentication", () => {
 
   test("goes by the header that the operator has named, and by no other", async () => {
     const metadata = metadataOf({ ...spoofed, authorization: "Bearer root" });
-    expect(await withTenantHeader(authenticate, HEADER)(metadata, peer)).toMatchObject({ tenant: "acme" });
-    expect(await withTenantHeader(authenticate, "x-tenant")(metadata, peer)).toMatchObject({ tenant: "globex" });
-    expect(await withTenantHeader(authenticate, "x-org")(metadata, peer)).toMatchObject({ tenant: "default" });
-    expect(await withTenantHeader(authenticate, undefined)(metadata, peer)).toMatchObject({ tenant: "default" });
+    expect(await withTenantHeader(authenticate, HEADER)(metadata, peer, "List")).toMatchObject({ tenant: "acme" });
+    expect(await withTenantHeader(authenticate, "x-tenant")(metadata, peer, "List")).toMatchObject({
+      tenant: "globex",
+    });
+    expect(await withTenantHeader(authenticate, "x-org")(metadata, peer, "List")).toMatchObject({ tenant: "default" });
+    expect(await withTenantHeader(authenticate, undefined)(metadata, peer, "List")).toMatchObject({
+      tenant: "default",
+    });
   });
 
   test("tells nobody about the header who has no good credentials", async () => {
     const calling = withTenantHeader(authenticate, HEADER);
     for (const headers of [{ [HEADER]: ["a", "b"] }, { [HEADER]: "globex" }, {}]) {
-      await expect(calling(metadataOf({ ...headers, authorization: "Bearer bad" }), peer)).rejects.toMatchObject(
-        refusal("CREDENTIALS_INVALID", "the credentials are not valid"),
-      );
-      await expect(calling(metadataOf(headers), peer)).rejects.toMatchObject(refusal("CREDENTIALS_MISSING"));
+      await expect(
+        calling(metadataOf({ ...headers, authorization: "Bearer bad" }), peer, "List"),
+      ).rejects.toMatchObject(refusal("CREDENTIALS_INVALID", "the credentials are not valid"));
+      await expect(calling(metadataOf(headers), peer, "List")).rejects.toMatchObject(refusal("CREDENTIALS_MISSING"));
     }
   });
 });

@@ -27,12 +27,13 @@ const newToken = (id: string, fields: Fields = {}): NewToken => ({
 export const create = (began: number, ended: number, id = "t", fields: Fields = {}) =>
   at(began, ended, { type: "Create", made: newToken(id, fields) });
 const use =
-  (type: "Introspect" | "Peek" | "Call") =>
+  (type: "Introspect" | "Peek" | "Call" | "Ask") =>
   (began: number, ended: number, secret = "t/1", outcome = "done") =>
     at(began, ended, { type, token: secret.slice(0, -2), secret, ...(ended !== NEVER && { outcome }) });
 export const introspect = use("Introspect");
 export const peek = use("Peek");
 export const call = use("Call");
+export const ask = use("Ask");
 export const exchange = (began: number, ended: number, secret: string, child: string, successor?: string) =>
   at(began, ended, { type: "Exchange", token: secret.slice(0, -2), secret, made: newToken(child), successor });
 export const refusedExchange = (began: number, ended: number, secret: string, outcome: string) =>

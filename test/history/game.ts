@@ -70,7 +70,7 @@ export class Game {
     if (move === "callWith") return this.#callWith(player, token, this.pool.pickSecret(token));
     if (move === "callAgain") {
       const { token: known, secret } = caller ?? { token, secret: this.pool.pickSecret(token) };
-      return this.#callWith(player, known, secret);
+      return this.#callWith(player, known, secret, 0.9);
     }
     if (move === "exchange") return this.#exchange(player, token, this.pool.pickSecret(token));
     if (move === "setActive") return this.#setActive(player, this.#name(token));
@@ -103,7 +103,12 @@ export class Game {
   #wish(): Wish {
     const subject = this.#random.pick(SUBJECTS);
     const kind = this.#random.weighted(Object.fromEntries(this.#kinds.map(({ name, weight }) => [name, weight])));
-    const wish: Wish = { subject, kind, scopes: ["latchkey:self"], inactive: this.#random.chance(0.05) };
+    const wish: Wish = {
+      subject,
+      kind,
+      scopes: ["latchkey:introspect", "latchkey:self"],
+      inactive: this.#random.chance(0.05),
+    };
     if (kind === "personal" && this.#random.chance(0.7)) wish.maxUses = 1 + this.#random.below(3);
     if (this.#random.chance(0.05)) {
       // On a fast machine newer tokens push it out of the pool within a tenth of a second, and it must be met past its end.
@@ -166,14 +171,15 @@ export class Game {
     };
   }
 
-  async #callWith(player: Player, token: HeldToken, secret: string): Promise<void> {
+  async #callWith(player: Player, token: HeldToken, secret: string, introspecting = 0.5): Promise<void> {
+    const type = this.#random.chance(introspecting) ? "Ask" : "Call";
     const name = this.#recorder.nameSecret(token.id, secret);
     await this.#recorder.note(
       player,
-      () => player.callWith(secret),
+      () => (type === "Ask" ? player.introspectWith(secret) : player.callWith(secret)),
       ({ outcome }) => {
         if (outcome === "done") this.pool.noteCaller({ token, secret });
-        return [{ type: "Call", token: token.id, secret: name, outcome }];
+        return [{ type, token: token.id, secret: name, outcome }];
       },
     );
   }

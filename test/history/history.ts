@@ -22,9 +22,9 @@ export interface Create {
   readonly made?: NewToken | undefined;
 }
 
-/** Presents a secret. Done: it was good. */
+/** Presents a secret: to be introspected, or as who calls, to introspect (`Ask`) or for something else (`Call`). Done: it was good. */
 export interface Use extends Presenting {
-  readonly type: "Introspect" | "Peek" | "Call";
+  readonly type: "Introspect" | "Peek" | "Call" | "Ask";
 }
 
 export interface Exchange extends Presenting {

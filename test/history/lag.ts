@@ -2,7 +2,7 @@ import { MAX_AGE } from "../../src/auth/caller-cache.ts";
 import type { Operation } from "./history.ts";
 
 /**
- * Whether a caller may still have been let in though its token was taken back before: that was done through another instance, so it
+ * Whether who introspects may still have been let in though its token was taken back before: that was done through another instance, so it
  * need not be known here before `MAX_AGE` is over. Whatever does not hang on who calls counts from its answer on, everywhere; and so does
  * everything through the instance that did it.
  *
@@ -10,7 +10,7 @@ import type { Operation } from "./history.ts";
  * @param causes what else may have done it, just before: then `end` found nothing left to do.
  */
 export function mayLag(use: Operation, end: Operation, causes: readonly Operation[] = []): boolean {
-  if (use.type !== "Call") return false;
+  if (use.type !== "Ask") return false;
   return [end, ...causes].some((cause) => {
     const isElsewhere = cause.instance !== use.instance && cause.began < end.ended;
     // What was never good is not remembered.

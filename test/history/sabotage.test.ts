@@ -133,7 +133,7 @@ test.each(CACHES)("a memory of callers is caught that %s", { timeout: 60_000 }, 
   const violations = await playWith(sabotage, instances);
   expect(violations.length).toBeGreaterThan(0);
   // None but of callers: all else asks the store.
-  expect(violations.filter((violation) => !/: Call by .* succeeded after /.test(violation))).toEqual([]);
+  expect(violations.filter((violation) => !/: Ask by .* succeeded after /.test(violation))).toEqual([]);
 });
 
 /** Lets clients play with services whose stores are broken so, and answers what the checker says. */

@@ -9,7 +9,7 @@ import { type LossyProxy, startProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
-// Services remember their callers for a moment. What that means for a token that is taken back: at the instance that does it
+// Services remember for a moment who introspects. What that means for a token that is taken back: at the instance that does it
 // nothing, at the others of the same Redis as long as the news takes, and MAX_AGE if there is none.
 
 const REFUSED = "Unauthenticated CREDENTIALS_INVALID";
@@ -46,14 +46,16 @@ afterEach(async () => {
 const byId = (id: string) => ({ case: "id", value: id }) as const;
 
 /** A new token, and a call with it to each service. */
-async function issue(scopes = ["latchkey:self"]) {
+async function issue(scopes = ["latchkey:introspect", "latchkey:self"]) {
   const { token, secret } = await here.client().create({ kind: "service", subject: "ada", scopes });
   const [atHere, atThere] = [here.client(secret), createServiceClient(thereUrl, secret)];
   return {
     id: token?.id ?? "",
     secret,
-    callHere: () => outcomeOf(atHere.list({ pageSize: 1 })),
-    callThere: () => outcomeOf(atThere.list({ pageSize: 1 })),
+    callHere: () => outcomeOf(atHere.introspect({ secret: "junk" })),
+    callThere: () => outcomeOf(atThere.introspect({ secret: "junk" })),
+    createThere: () => outcomeOf(atThere.create({ kind: "personal" })),
+    listThere: () => outcomeOf(atThere.list({ pageSize: 1 })),
   };
 }
 
@@ -122,6 +124,16 @@ describe("a token that was taken back", () => {
     await annotate(`let in for ${letIn.toFixed(0)} ms`);
     expect(letIn).toBeGreaterThan(0);
     expect(letIn).toBeLessThan(MAX_AGE);
+  });
+
+  test("can do nothing but introspect where no news comes: to make a token with it is refused at once", async () => {
+    proxy.dropMessages();
+    for (const [, change] of CHANGES) {
+      const { id, callThere, createThere, listThere } = await issue();
+      expect([await callThere(), await createThere(), await listThere()]).toEqual(["ok", "ok", "ok"]);
+      await change(here.client(), id);
+      expect([await createThere(), await listThere()]).toEqual([REFUSED, REFUSED]);
+    }
   });
 
   test("is refused at once where the news was lost with the connection", async ({ annotate }) => {

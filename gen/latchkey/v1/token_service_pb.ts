@@ -1362,9 +1362,11 @@ export const TokenService: GenService<{
     output: typeof ExchangeResponseSchema;
   },
   /**
-   * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active. Who calls with it is
-   * refused from then on by the process that has answered, and by others on the same data milliseconds later, or a second where the
-   * news of it is lost; the same goes for SetActive, Update, Rotate and DeleteAll.
+   * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active.
+   *
+   * It is refused as the credentials of a caller from then on, too, with one exception: another process on the same data may let it
+   * introspect until it hears of it, which takes milliseconds, and a second at most. So it is with SetActive, Update, Rotate and
+   * DeleteAll.
    *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND).
    *
