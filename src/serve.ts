@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import { createAuthenticator } from "./auth/authenticate.ts";
+import { createCallerCache } from "./auth/caller-cache.ts";
 import { createCertificateMapping } from "./auth/certificates.ts";
 import { createIssuer } from "./auth/issuers.ts";
+import { withTenantHeader } from "./auth/tenant-header.ts";
 import { createCall } from "./call/pipeline.ts";
 import type { Config } from "./config.ts";
 import type { Context } from "./domain/context.ts";
@@ -53,15 +55,25 @@ export async function serve(config: Config, { store, keys, rootDigest }: Possess
     issuers: issuers.map(createIssuer),
     certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
-    tenantHeader,
     clock,
   });
+  const callers = createCallerCache({
+    authenticate,
+    noteUse: (token) => lastUse.note(token),
+    basis: () => keys.ring,
+    clock,
+  });
+  opened.defer(store.subscribe(callers.forget));
   const server = await startServer({
     listen: config.listen,
     ...(config.tls && { tls: config.tls }),
     corsOrigins: config.corsOrigins,
     corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
-    call: createCall({ authenticate, handlers: createTokenService(context), log }),
+    call: createCall({
+      authenticate: withTenantHeader(callers.authenticate, tenantHeader),
+      handlers: createTokenService(context),
+      log,
+    }),
     isReady: () => isAnswering(store),
     publicKeys: () => publicKeysOf(keys.ring),
     drainDelay: config.drainDelay,
