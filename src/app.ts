@@ -1,22 +1,11 @@
 import type { Logger } from "pino";
-import { createAuthenticator } from "./auth/authenticate.ts";
-import { createCertificateMapping } from "./auth/certificates.ts";
-import { createIssuer } from "./auth/issuers.ts";
-import { createCall } from "./call/pipeline.ts";
-import { openKeysFile } from "./config/keys-file.ts";
 import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
-import type { Context } from "./domain/context.ts";
-import { type KeyRing, publicKeysOf } from "./domain/keys.ts";
-import { createLastUse } from "./domain/last-use.ts";
-import { findBySecret } from "./domain/lookup.ts";
-import { useToken } from "./domain/use.ts";
-import { createTokenService } from "./service/token-service.ts";
+import { keepRootToken, openKeys } from "./first-start.ts";
+import { serve } from "./serve.ts";
 import { openStore } from "./store/open-store.ts";
-import type { TokenStore } from "./store/token-store.ts";
-import { startServer } from "./wire/server.ts";
 
 /** A Latchkey that serves. */
 export interface App {
@@ -38,89 +27,27 @@ export interface Surroundings {
 const machine: Surroundings = { clock: systemClock, openStore };
 
 /**
- * Wires a service together and starts it. Where a step fails, those before it are undone.
+ * Starts a service in this process. Where a step fails, those before it are undone.
  *
  * @throws ConfigError, or TokenError if the store can't be used
  */
 export async function startApp(
   config: Config,
   log: Logger,
-  { clock: machineClock, openStore }: Surroundings = machine,
+  { clock, openStore }: Surroundings = machine,
 ): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock: machineClock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { clock, tls: config.store.tls });
   opened.defer(() => store.close());
-  const { clock } = store;
   await requireSameKeys(store, config.keysPath, first, isNew);
 
   const keys = createLiveKeys(store, config.keysPath, first, log);
-  const lastUse = createLastUse(store, clock);
-  opened.defer(() => lastUse.close());
-  const context: Context = {
-    store,
-    kinds: config.kinds,
-    get keys() {
-      return keys.ring;
-    },
-    clock,
-    lastUse,
-    report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
-  };
-  const { issuers = [], certificates = [], tenantHeader } = config.issuers ?? {};
-  const authenticate = createAuthenticator({
-    rootDigest: rootToken.digest,
-    verifySecret: (secret) => findBySecret(context, secret),
-    noteUse: (token, digest) => useToken(context, token, digest),
-    issuers: issuers.map(createIssuer),
-    certificates: createCertificateMapping(certificates),
-    kinds: config.kinds,
-    tenantHeader,
-    clock,
-  });
-  const server = await startServer({
-    listen: config.listen,
-    ...(config.tls && { tls: config.tls }),
-    corsOrigins: config.corsOrigins,
-    corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
-    call: createCall({ authenticate, handlers: createTokenService(context), log }),
-    isReady: () => isAnswering(store),
-    publicKeys: () => publicKeysOf(keys.ring),
-    drainDelay: config.drainDelay,
-    log,
-  });
-  opened.defer(() => server.close());
+  const serving = await serve(config, { store, keys, rootDigest: rootToken.digest }, log);
+  opened.defer(() => serving.close());
   keepRootToken(rootToken, config, log);
 
   const running = opened.move();
-  return { url: server.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
-}
-
-function keepRootToken(rootToken: RootToken, config: Config, log: Logger): void {
-  rootToken.keep();
-  if (rootToken.created && config.store.shared) {
-    log.warn(
-      { path: rootToken.path },
-      "made a root token for this instance alone; set LATCHKEY_ROOT_TOKEN for all of them",
-    );
-  }
-}
-
-function openKeys(config: Config, log: Logger): { keys: KeyRing; isNew: boolean } {
-  const opened = openKeysFile(config.keysPath, config.strict);
-  if (opened.isNew && config.store.shared) {
-    log.warn(
-      { path: config.keysPath },
-      "made new service keys; every instance on this store needs a copy of this file",
-    );
-  }
-  return opened;
-}
-
-async function isAnswering(store: TokenStore): Promise<boolean> {
-  return store.ping().then(
-    () => true,
-    () => false,
-  );
+  return { url: serving.url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { z } from "zod";
@@ -9,7 +10,10 @@ import { readKindsFile } from "./config/kinds-file.ts";
 import { builtInKinds, DEFAULT_ISSUER, type Kinds, withIssuer } from "./domain/kinds.ts";
 import { parseRedisUrl } from "./store/redis-location.ts";
 
-/** All that an operator decides, checked and frozen: durations are milliseconds, the files of settings are read. */
+/**
+ * All that an operator decides, checked and frozen: durations are milliseconds, the files of settings are read. Plain data, so
+ * that it can be sent to another process.
+ */
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly store: StoreConfig;
@@ -28,6 +32,8 @@ export interface Config {
   readonly logLevel: string;
   /** Between "not ready" and closing the port. */
   readonly drainDelay: number;
+  /** How many processes serve. */
+  readonly workers: number;
 }
 
 export interface StoreConfig {
@@ -73,6 +79,15 @@ const seconds = z
   .regex(/^\d{1,3}$/, "must be whole seconds, 0 to 999")
   .transform((text) => Number(text) * 1000);
 
+const MAX_WORKERS = 128;
+
+const workers = z.string().transform((text, context) => {
+  if (text === "auto") return text;
+  if (/^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_WORKERS) return Number(text);
+  context.addIssue(`must be a whole number, 1 to ${MAX_WORKERS}, or auto`);
+  return z.NEVER;
+});
+
 const pem = z.string().transform((path, context) => {
   try {
     const text = readFileSync(path, "utf8");
@@ -114,6 +129,7 @@ const environment = z
         .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
         .default("info"),
       LATCHKEY_DRAIN_DELAY: seconds.prefault("0"),
+      LATCHKEY_WORKERS: workers.prefault("1"),
     },
     { error: (issue) => (issue.code === "unrecognized_keys" ? "is not a variable of Latchkey" : undefined) },
   )
@@ -124,6 +140,11 @@ const environment = z
   .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || env.LATCHKEY_STORE.startsWith("rediss:"), {
     path: ["LATCHKEY_STORE"],
     message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+  })
+  .refine((env) => !(Number(env.LATCHKEY_WORKERS) > 1 && env.LATCHKEY_STORE.startsWith("sqlite:")), {
+    path: ["LATCHKEY_WORKERS"],
+    message:
+      "must be 1 or auto where LATCHKEY_STORE is sqlite:<path>, which one process has for itself; Redis serves several",
   })
   .refine((env) => !env.LATCHKEY_TLS_CERT === !env.LATCHKEY_TLS_KEY, {
     path: ["LATCHKEY_TLS_CERT"],
@@ -176,6 +197,7 @@ export function readConfig(variables: Record<string, string | undefined>): Confi
     strict: env.LATCHKEY_STRICT === "1",
     logLevel: env.LATCHKEY_LOG,
     drainDelay: env.LATCHKEY_DRAIN_DELAY,
+    workers: env.LATCHKEY_WORKERS === "auto" ? countWorkers(store) : env.LATCHKEY_WORKERS,
   });
 }
 
@@ -194,6 +216,11 @@ function readStore(env: Environment): StoreConfig {
       ...(env.LATCHKEY_REDIS_KEY && { key: env.LATCHKEY_REDIS_KEY }),
     },
   };
+}
+
+/** As many as there are processors for them; the store may not take more than one. */
+function countWorkers({ shared }: StoreConfig): number {
+  return shared ? Math.min(availableParallelism(), MAX_WORKERS) : 1;
 }
 
 function readTls(env: Environment): TlsConfig | undefined {

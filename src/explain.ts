@@ -1,9 +1,10 @@
 import { ConfigError } from "./config/config-error.ts";
 import { TokenError } from "./errors.ts";
+import { WorkerFailure } from "./workers/worker-failure.ts";
 
 /** Why a program can't go on, for the person who started it. */
 export function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  if (error instanceof ConfigError || error instanceof WorkerFailure) return error.message;
   if (error instanceof TokenError)
     return [error, error.cause]
       .filter((part) => part instanceof Error)

@@ -36,7 +36,7 @@ function layerOf(path: string): string {
   if (path.startsWith("#gen/latchkey/store/")) return "gen/store";
   if (path.startsWith("#gen/")) return "gen";
   if (path === "errors.ts") return "errors";
-  if (/^(config|import)\//.test(path)) return "entry";
+  if (/^(config|import|workers)\//.test(path)) return "entry";
   return path.includes("/") ? path.slice(0, path.indexOf("/")) : "entry";
 }
 
@@ -88,8 +88,8 @@ describe("the layers", () => {
     expect(found.map(show)).toEqual([]);
   });
 
-  test("nothing imports main.ts or import.ts: they are the only files with side effects", () => {
-    expect(imports.filter(({ target }) => /^(main|import)\.ts$/.test(target)).map(show)).toEqual([]);
+  test("nothing imports a program: main.ts, import.ts and that of the workers are the only files with side effects", () => {
+    expect(imports.filter(({ target }) => /^(main|import|workers\/worker)\.ts$/.test(target)).map(show)).toEqual([]);
   });
 });
 
@@ -105,7 +105,8 @@ describe("a package is imported where it belongs and nowhere else", () => {
     ["zod, in the configuration and for files of tokens", /^zod/, /^(config|import\/)/],
     ["luxon, where lengths of time are", /^luxon$/, /^domain\/span\.ts$/],
     ["the file system, in the entry and the SQLite store", /^node:fs/, /^(config|main\.ts|import\/|store\/sqlite)/],
-    ["child processes and threads, nowhere", /^node:(child_process|worker_threads|cluster|vm)$/, /^$/],
+    ["processes, where several serve one port", /^node:cluster$/, /^workers\//],
+    ["other processes and threads, nowhere", /^node:(child_process|worker_threads|vm)$/, /^$/],
   ])("%s", (_, name, home) => {
     const strays = imports.filter(({ file, target }) => name.test(target) && !home.test(file));
     expect(strays.map(show)).toEqual([]);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { MAX_AGE } from "../src/auth/caller-cache.ts";
 import { readIssuersFile } from "../src/config/issuers-file.ts";
 import { readKeysFile } from "../src/config/keys-file.ts";
 import { readKindsFile } from "../src/config/kinds-file.ts";
@@ -218,4 +219,9 @@ test("the table of dependencies is complete", () => {
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const needed = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !name.startsWith("@types/"));
   expect(needed.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+});
+
+test("callers are remembered as long as the README says", () => {
+  expect(readme).toContain("never later than after one second");
+  expect(MAX_AGE).toBe(1000);
 });

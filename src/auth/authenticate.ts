@@ -11,7 +11,6 @@ import { type Credentials, collectSchemes, readCredentials } from "./credentials
 import { type Issuer, readIssuerName } from "./issuers.ts";
 import { refusal } from "./refusal.ts";
 import type { Metadata, Peer } from "./request.ts";
-import { actInTenant } from "./tenant-header.ts";
 
 export interface AuthenticatorOptions {
   /** What `digestRootToken` makes of the root token. Undefined: there is no root. */
@@ -26,19 +25,22 @@ export interface AuthenticatorOptions {
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;
-  /** The header, in lower case, that names the tenant which a call is for. Undefined: none does. */
-  readonly tenantHeader?: string | undefined;
   readonly clock: Clock;
 }
 
 /**
  * Tells who calls. An `authorization` header decides alone; a client certificate counts only without one. No other
- * header matters, but for the one that names the tenant.
+ * header matters.
  *
- * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, what `actInTenant` throws, and what `verifySecret` rejects
- * with.
+ * @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID, ISSUER_UNAVAILABLE, and what `verifySecret` rejects with.
  */
 export type Authenticate = (metadata: Metadata, peer: Peer) => Promise<Caller>;
+
+/**
+ * The same for a call of a method, named as in the proto: what a caller may be remembered for depends on that. One who is remembered is
+ * answered at once, since a promise would cost as much as the memory saves.
+ */
+export type AuthenticateCall = (metadata: Metadata, peer: Peer, method: string) => Caller | Promise<Caller>;
 
 /** Of N that use a new secret for the first time at the same moment, one wins each round. */
 const MAX_ROUNDS = 100;
@@ -85,9 +87,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 
   return async (metadata, peer) => {
     const credentials = readCredentials(metadata, schemes);
-    const caller = credentials === undefined ? authenticateCertificate(peer) : await authenticateHeader(credentials);
-    const { tenantHeader } = options;
-    return tenantHeader === undefined ? caller : actInTenant(caller, tenantHeader, metadata.values(tenantHeader));
+    return credentials === undefined ? authenticateCertificate(peer) : authenticateHeader(credentials);
   };
 }
 

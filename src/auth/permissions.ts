@@ -27,6 +27,11 @@ export function needsNoCredentials(method: string): boolean {
   return methodPermissions.get(method) === "secret";
 }
 
+/** Whether a method does nothing but introspect: it makes, shows and takes back no token. */
+export function introspects(method: string): boolean {
+  return methodPermissions.get(method) === "latchkey:introspect";
+}
+
 /**
  * Lets the caller pass if it may call the method at all. What it reaches there is for the domain to say.
  *

@@ -1,5 +1,17 @@
 import { type Caller, createCaller, isTenant } from "../domain/caller.ts";
 import { fieldError } from "../errors.ts";
+import type { AuthenticateCall } from "./authenticate.ts";
+
+/**
+ * Lets calls name their tenant in a header, in lower case. Undefined: they can't. Throws what `authenticate` rejects with, and what
+ * `actInTenant` throws.
+ */
+export function withTenantHeader(authenticate: AuthenticateCall, header: string | undefined): AuthenticateCall {
+  if (header === undefined) return authenticate;
+  return async (metadata, peer, method) => {
+    return actInTenant(await authenticate(metadata, peer, method), header, metadata.values(header));
+  };
+}
 
 /**
  * The caller of a call that names its tenant in a header. The root becomes an administrator of that tenant for this call; everybody

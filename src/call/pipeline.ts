@@ -11,7 +11,8 @@ import { createRequestValidator } from "./validate.ts";
 type Handler = (caller: Caller, request: never, signal: CallSignal) => Promise<Answer>;
 
 interface PipelineOptions {
-  readonly authenticate: (metadata: Metadata, peer: Peer) => Promise<Caller>;
+  /** @param method the name as in the proto. */
+  readonly authenticate: (metadata: Metadata, peer: Peer, method: string) => Caller | Promise<Caller>;
   readonly handlers: Handlers;
   readonly log: Logger;
 }
@@ -35,9 +36,11 @@ export function createCall({ authenticate, handlers, log }: PipelineOptions): Ca
 
   async function run(request: CallRequest, entry: { caller: Caller | undefined }): Promise<Answer> {
     const { method, message, signal } = request;
-    const caller = needsNoCredentials(method.name) ? anonymous : await authenticate(request.metadata, request.peer);
+    const { name } = method;
+    const found = needsNoCredentials(name) ? anonymous : authenticate(request.metadata, request.peer, name);
+    const caller = found instanceof Promise ? await found : found;
     entry.caller = caller;
-    authorize(caller, method.name);
+    authorize(caller, name);
     validate(method.input, message);
     signal.throwIfAborted();
     // The table of permissions has let only methods of the service through, and the wire has parsed its input type.

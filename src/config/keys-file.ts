@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { createDigestSource, createJwtSource, type ImportedSource } from "../domain/imported.ts";
 import { createKeyRing, type KeyRing, type ServiceKey } from "../domain/keys.ts";
@@ -9,7 +9,7 @@ import { convertAll } from "./convert-all.ts";
 import { writeFirstFile } from "./first-file.ts";
 import { type ImportedEntry, importedSchema, secretOf } from "./imported-schema.ts";
 import { readYaml } from "./read-yaml.ts";
-import { readVerificationKeys } from "./verification-keys.ts";
+import { keysFor, readVerificationKeys } from "./verification-keys.ts";
 
 const keysFile = z
   .strictObject({
@@ -28,19 +28,35 @@ const keysFile = z
     message: "must each have a version of its own",
   });
 
+/** The service keys, and what they were made of. */
+export interface OpenedKeys {
+  readonly keys: KeyRing;
+  readonly content: KeysContent;
+  /** Whether the file was made just now. */
+  readonly isNew: boolean;
+}
+
 /**
  * Reads the keys file, and makes it first if it is not there.
  *
  * @param strict never make it.
  * @throws ConfigError as `readKeysFile`
  */
-export function openKeysFile(path: string, strict: boolean): { readonly keys: KeyRing; readonly isNew: boolean } {
+export function openKeysFile(path: string, strict: boolean): OpenedKeys {
   if (strict && !existsSync(path)) {
     const fault = "is not there, and with LATCHKEY_STRICT=1 none is made: see README.md, Configuration";
     throw new ConfigError(path, [fault]);
   }
   const isNew = makeKeysFile(path);
-  return { keys: readKeysFile(path), isNew };
+  const content = readKeysContent(path);
+  return { keys: toKeyRing(content), content, isNew };
+}
+
+/** What a keys file and the files that it names say, as plain data, so that it can be sent to another process. */
+export interface KeysContent {
+  /** The current key first, then the retiring ones. */
+  readonly keys: readonly ServiceKey[];
+  readonly imported: readonly ImportedEntry[];
 }
 
 /**
@@ -50,16 +66,31 @@ export function openKeysFile(path: string, strict: boolean): { readonly keys: Ke
  * @throws ConfigError that lists every fault with its line, and never a secret.
  */
 export function readKeysFile(path: string): KeyRing {
+  return toKeyRing(readKeysContent(path));
+}
+
+/** What `readKeysFile` makes the keys of. Throws as it does. */
+export function readKeysContent(path: string): KeysContent {
   const { keys, imported } = readYaml(path, keysFile);
-  const sources = convertAll(path, imported, (entry) => toImportedSource(entry, dirname(path)));
-  return createKeyRing(keys as unknown as readonly [ServiceKey, ...ServiceKey[]], sources);
+  return { keys, imported: convertAll(path, imported, (entry) => withKeys(entry, dirname(path))) };
+}
+
+export function toKeyRing({ keys, imported }: KeysContent): KeyRing {
+  return createKeyRing(keys as unknown as readonly [ServiceKey, ...ServiceKey[]], imported.map(toImportedSource));
 }
 
 /** @param folder what a `jwks_file` is relative to. */
-function toImportedSource(entry: ImportedEntry, folder: string): ImportedSource {
+function withKeys(entry: ImportedEntry, folder: string): ImportedEntry {
+  if (entry.type === "digest" || entry.jwks_file === undefined) return entry;
+  return { ...entry, jwks: readVerificationKeys(resolve(folder, entry.jwks_file), entry.algorithm) };
+}
+
+function toImportedSource(entry: ImportedEntry): ImportedSource {
   const { name, algorithm, secret } = entry;
   if (entry.type === "digest") return createDigestSource({ name, algorithm: entry.algorithm, secret });
-  const keys = secret ? [{ kid: undefined, key: createSecretKey(secret) }] : readVerificationKeys(entry, folder);
+  const keys = secret
+    ? [{ kid: undefined, key: createSecretKey(secret) }]
+    : keysFor(algorithm, entry.jwks ?? { keys: [] });
   return createJwtSource({ name, issuer: entry.issuer, algorithm, keys });
 }
 

@@ -3,7 +3,7 @@ import { type DerivedKey, fingerprintsOf, type KeyRing } from "../domain/keys.ts
 import { TokenError } from "../errors.ts";
 import type { TokenStore } from "../store/token-store.ts";
 import { ConfigError } from "./config-error.ts";
-import { readKeysFile, removeKeysFile } from "./keys-file.ts";
+import { type KeysContent, readKeysContent, removeKeysFile, toKeyRing } from "./keys-file.ts";
 
 /** The keys in use, which change when the operator has the keys file read again. */
 export interface LiveKeys {
@@ -15,17 +15,28 @@ export interface LiveKeys {
 
 type Store = Pick<TokenStore, "adoptKeys">;
 
-/** @param first what the file at `path` held at the start. */
-export function createLiveKeys(store: Store, path: string, first: KeyRing, log: Logger): LiveKeys {
+/**
+ * @param first what the file at `path` held at the start.
+ * @param share tells other processes of the keys that count from now on.
+ */
+export function createLiveKeys(
+  store: Store,
+  path: string,
+  first: KeyRing,
+  log: Logger,
+  share: (content: KeysContent) => Promise<void> = async () => {},
+): LiveKeys {
   let ring = first;
   let reloading = Promise.resolve();
 
   async function reload(): Promise<void> {
     try {
-      const next = readKeysFile(path);
+      const content = readKeysContent(path);
+      const next = toKeyRing(content);
       requireSameVersions(path, ring, next);
       await requireSameKeys(store, path, next, false);
       ring = next;
+      await share(content);
       const { current, byVersion, imported } = ring;
       const names = imported.map(({ name }) => name);
       log.info(

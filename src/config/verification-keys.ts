@@ -1,5 +1,4 @@
 import { createPublicKey } from "node:crypto";
-import { resolve } from "node:path";
 import type { JSONWebKeySet, JWK } from "jose";
 import type { VerificationKey } from "../domain/imported.ts";
 import { ConfigError } from "./config-error.ts";
@@ -7,24 +6,14 @@ import { jwksSchema } from "./issuers-schema.ts";
 import { readYaml } from "./read-yaml.ts";
 
 /**
- * The keys of a source of JWTs, from its entry in the keys file or from the file that the entry names.
+ * The set of keys in a file.
  *
- * @param folder what the name of that file is relative to.
- * @throws ConfigError if the file has a fault.
+ * @throws ConfigError if the file has a fault, or no key for the algorithm.
  */
-export function readVerificationKeys(
-  {
-    algorithm,
-    jwks,
-    jwks_file = "",
-  }: { algorithm: string; jwks?: JSONWebKeySet | undefined; jwks_file?: string | undefined },
-  folder: string,
-): VerificationKey[] {
-  if (jwks) return keysFor(algorithm, jwks);
-  const path = resolve(folder, jwks_file);
-  const keys = keysFor(algorithm, readYaml(path, jwksSchema));
-  if (keys.length === 0) throw new ConfigError(path, [`${path}: holds no key for ${algorithm}`]);
-  return keys;
+export function readVerificationKeys(path: string, algorithm: string): JSONWebKeySet {
+  const jwks = readYaml(path, jwksSchema);
+  if (keysFor(algorithm, jwks).length === 0) throw new ConfigError(path, [`${path}: holds no key for ${algorithm}`]);
+  return jwks;
 }
 
 /** The keys of a set that signatures of this algorithm can be verified with. */

@@ -25,7 +25,7 @@ interface SetState {
 }
 
 /** Tokens of one owner that go together, and what must not have changed since they were chosen. */
-interface Removal {
+export interface Removal {
   readonly tag: string;
   readonly owner: Owner;
   readonly tokens: readonly Token[];

@@ -4,13 +4,21 @@ import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { subscribeToChanges } from "./redis-changes.ts";
+import { announce, subscribeToChanges } from "./redis-changes.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import { RecordFinder } from "./redis-finds.ts";
 import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage } from "./redis-pages.ts";
-import { chooseTokens, findFamily, readMembers, readSet, removeTokens, stepsOf } from "./redis-removal.ts";
+import {
+  chooseTokens,
+  findFamily,
+  type Removal,
+  readMembers,
+  readSet,
+  removeTokens,
+  stepsOf,
+} from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, idTaken } from "./rules.ts";
@@ -32,6 +40,8 @@ const PAUSING_PLAN = 3;
 /** For how long it does, in milliseconds, and how often the others try again meanwhile. */
 const PAUSE = 1000;
 const PAUSE_POLL = 20;
+/** The answers of writes that were made, now or before. */
+const WRITTEN: ReadonlySet<string> = new Set(["inserted", "replaced", "repeated"]);
 
 export type { RedisTls };
 
@@ -86,7 +96,8 @@ class RedisStore implements TokenStore {
   }
 
   async insert(token: Token, options: InsertOptions = {}) {
-    const answer = await this.#write((client) => insertToken(client, token, options));
+    const ids = [...(options.parent ? [options.parent.next.id] : []), token.id];
+    const answer = await this.#write(ids, (client) => insertToken(client, token, options));
     if (answer === "id-taken") throw idTaken();
     return answer;
   }
@@ -100,7 +111,7 @@ class RedisStore implements TokenStore {
   }
 
   replace(previous: Token, next: Token, mark?: Mark) {
-    return this.#write((client) => replaceToken(client, previous, next, mark));
+    return this.#write([next.id], (client) => replaceToken(client, previous, next, mark));
   }
 
   async claim({ tag, name, value, until }: Claim) {
@@ -145,7 +156,7 @@ class RedisStore implements TokenStore {
       if (!family || !owner) return removed;
       let count: number | undefined;
       for (const step of stepsOf(family)) {
-        count = await this.#writer.use((client) => removeTokens(client, { tag, owner, ...step }));
+        count = await this.#remove({ tag, owner, ...step });
         if (count === undefined) break;
         removed += count;
         plan = 0;
@@ -166,8 +177,7 @@ class RedisStore implements TokenStore {
       const chosen = chooseTokens(known.values(), select);
       const tokens = chosen.slice(0, REMOVE_BATCH);
       if (tokens.length === 0) return removed;
-      const removal = { tag, owner, tokens, unchanged: tokens, sets: [index] };
-      const count = await this.#writer.use((client) => removeTokens(client, removal));
+      const count = await this.#remove({ tag, owner, tokens, unchanged: tokens, sets: [index] });
       removed += count ?? 0;
       if (count !== undefined && chosen.length === tokens.length) return removed;
       if (count !== undefined) plan = 0;
@@ -178,8 +188,23 @@ class RedisStore implements TokenStore {
     throw contended();
   }
 
+  /** Writes these tokens, and tells of it. */
+  #write<T extends string>(ids: readonly string[], run: (client: ScriptedRedis) => Promise<T>) {
+    const changes = ids.map((id) => ({ type: "changed", id }) as const);
+    return announce(this.#feed, this.#writeUnlessPaused(run), changes, (answer) => WRITTEN.has(answer));
+  }
+
+  /** Runs one step of a removal, and tells of it. */
+  #remove(removal: Removal) {
+    const removing = this.#writer.use((client) => removeTokens(client, removal));
+    const changes = removal.tokens.map(({ id }) => ({ type: "deleted", id }) as const);
+    return announce(this.#feed, removing, changes, (count) => count !== undefined);
+  }
+
   /** A write that waits, for a second at most, while a removal holds up its owner's writes. */
-  async #write<T extends string>(run: (client: ScriptedRedis) => Promise<T>): Promise<Exclude<T, "paused">> {
+  async #writeUnlessPaused<T extends string>(
+    run: (client: ScriptedRedis) => Promise<T>,
+  ): Promise<Exclude<T, "paused">> {
     for (let waited = 0; waited <= PAUSE; waited += PAUSE_POLL) {
       const answer = await this.#writer.use(run);
       if (answer !== "paused") return answer as Exclude<T, "paused">;

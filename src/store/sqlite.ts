@@ -176,16 +176,16 @@ class SqliteStore implements TokenStore {
     return translateErrors(() => run(this.clock()));
   }
 
-  /** Runs one write, and tells the listeners of its changes once they are on the disk. */
+  /** Runs one write, and tells the listeners of its changes before it answers; also where they may not have come to the disk. */
   async #write<T>(run: (now: number, changes: Change[]) => T): Promise<T> {
     const changes: Change[] = [];
-    const result = await this.#writer
-      .write(() => run(this.clock(), changes))
-      .catch((error) => {
-        throw translate(error);
-      });
-    for (const change of changes) this.#feed.publish(change);
-    return result;
+    try {
+      return await this.#writer.write(() => run(this.clock(), changes));
+    } catch (error) {
+      throw translate(error);
+    } finally {
+      for (const change of changes) this.#feed.publish(change);
+    }
   }
 
   /** Why a new token can't be added. */

@@ -107,7 +107,12 @@ export interface TokenStore {
    */
   removeAll(owner: Owner, select: (token: Token) => boolean): Promise<number>;
 
-  /** Calls `listener` for every change from now on, made through any instance on the same data. Answers how to stop. */
+  /**
+   * Calls `listener` for every change from now on, made through any instance on the same data. Answers how to stop.
+   *
+   * A change that an operation of this instance has made, or may have made where it rejects, is told before the operation is settled. A
+   * change may be told more than once, and where an operation rejects, also one that was not made.
+   */
   subscribe(listener: (change: Change) => void): () => void;
 
   /**

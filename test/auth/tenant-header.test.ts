@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type AuthenticatorOptions, createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
-import { actInTenant } from "../../src/auth/tenant-header.ts";
+import { createAuthenticator, digestRootToken } from "../../src/auth/authenticate.ts";
+import { actInTenant, withTenantHeader } from "../../src/auth/tenant-header.ts";
 import { nameOf, reaches } from "../../src/domain/caller.ts";
 import { builtInKinds } from "../../src/domain/kinds.ts";
 import { ada, admin, callerOf, refusal, root, service, thrownBy, tokenOf } from "../domain/world.ts";
@@ -96,35 +96,37 @@ describe("a header is refused", () => {
   });
 });
 
-describe("the authenticator", () => {
-  const authenticatorOf = (changes: Partial<AuthenticatorOptions>) =>
-    createAuthenticator({
-      rootDigest: digestRootToken("root"),
-      verifySecret: async () => undefined,
-      noteUse: async (token) => token,
-      issuers: [],
-      kinds: builtInKinds,
-      certificates: () => undefined,
-      clock: () => NOW,
-      ...changes,
-    });
+describe("an authentication", () => {
+  const authenticate = createAuthenticator({
+    rootDigest: digestRootToken("root"),
+    verifySecret: async () => undefined,
+    noteUse: async (token) => token,
+    issuers: [],
+    kinds: builtInKinds,
+    certificates: () => undefined,
+    clock: () => NOW,
+  });
   const spoofed = { "x-app-id": "acme", "x-tenant": "globex", "x-app-id-bin": "globex" };
 
   test("goes by the header that the operator has named, and by no other", async () => {
     const metadata = metadataOf({ ...spoofed, authorization: "Bearer root" });
-    expect(await authenticatorOf({ tenantHeader: HEADER })(metadata, peer)).toMatchObject({ tenant: "acme" });
-    expect(await authenticatorOf({ tenantHeader: "x-tenant" })(metadata, peer)).toMatchObject({ tenant: "globex" });
-    expect(await authenticatorOf({ tenantHeader: "x-org" })(metadata, peer)).toMatchObject({ tenant: "default" });
-    expect(await authenticatorOf({})(metadata, peer)).toMatchObject({ tenant: "default" });
+    expect(await withTenantHeader(authenticate, HEADER)(metadata, peer, "List")).toMatchObject({ tenant: "acme" });
+    expect(await withTenantHeader(authenticate, "x-tenant")(metadata, peer, "List")).toMatchObject({
+      tenant: "globex",
+    });
+    expect(await withTenantHeader(authenticate, "x-org")(metadata, peer, "List")).toMatchObject({ tenant: "default" });
+    expect(await withTenantHeader(authenticate, undefined)(metadata, peer, "List")).toMatchObject({
+      tenant: "default",
+    });
   });
 
   test("tells nobody about the header who has no good credentials", async () => {
-    const calling = authenticatorOf({ tenantHeader: HEADER });
+    const calling = withTenantHeader(authenticate, HEADER);
     for (const headers of [{ [HEADER]: ["a", "b"] }, { [HEADER]: "globex" }, {}]) {
-      await expect(calling(metadataOf({ ...headers, authorization: "Bearer bad" }), peer)).rejects.toMatchObject(
-        refusal("CREDENTIALS_INVALID", "the credentials are not valid"),
-      );
-      await expect(calling(metadataOf(headers), peer)).rejects.toMatchObject(refusal("CREDENTIALS_MISSING"));
+      await expect(
+        calling(metadataOf({ ...headers, authorization: "Bearer bad" }), peer, "List"),
+      ).rejects.toMatchObject(refusal("CREDENTIALS_INVALID", "the credentials are not valid"));
+      await expect(calling(metadataOf(headers), peer, "List")).rejects.toMatchObject(refusal("CREDENTIALS_MISSING"));
     }
   });
 });

@@ -87,7 +87,7 @@ describe("the order of a call", () => {
     expect(answer).toEqual({ nextPageToken: "next" });
   });
 
-  test("hands headers and peer to authentication", async () => {
+  test("hands headers, peer and method to authentication", async () => {
     const sent = valid();
     const seen: unknown[] = [];
     const log = pino({ level: "silent" });
@@ -96,7 +96,7 @@ describe("the order of a call", () => {
       return root;
     };
     await createCall({ authenticate, handlers, log })(sent);
-    expect(seen).toEqual([sent.metadata, sent.peer]);
+    expect(seen).toEqual([sent.metadata, sent.peer, "List"]);
   });
 
   test("answers every method of the service with fields of its own type", async () => {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
@@ -25,6 +26,7 @@ describe("without any variable", () => {
       strict: false,
       logLevel: "info",
       drainDelay: 0,
+      workers: 1,
     });
   });
 
@@ -64,8 +66,26 @@ describe("a variable is read", () => {
     ["LATCHKEY_LOG", "debug", { logLevel: "debug" }],
     ["LATCHKEY_DRAIN_DELAY", "5", { drainDelay: 5000 }],
     ["LATCHKEY_DRAIN_DELAY", "999", { drainDelay: 999_000 }],
+    ["LATCHKEY_WORKERS", "1", { workers: 1 }],
+    ["LATCHKEY_WORKERS", "auto", { workers: 1 }],
   ])("%s=%s", (name, value, expected) => {
     expect(readConfig({ [name]: value })).toMatchObject(expected);
+  });
+
+  test("LATCHKEY_WORKERS as so many processes on Redis, and auto as one for each processor", () => {
+    const workersOn = (store: string, workers: string) =>
+      readConfig({ LATCHKEY_STORE: store, LATCHKEY_WORKERS: workers }).workers;
+    expect(workersOn("redis://h", "2")).toBe(2);
+    expect(workersOn("rediss://h", "128")).toBe(128);
+    expect(workersOn("redis://h", "auto")).toBe(Math.min(availableParallelism(), 128));
+  });
+
+  test("LATCHKEY_WORKERS refuses more than one process on SQLite", () => {
+    for (const store of ["", "sqlite:x.db"]) {
+      expect(errorOf(() => readConfig({ LATCHKEY_STORE: store, LATCHKEY_WORKERS: "2" })).faults).toEqual([
+        "LATCHKEY_WORKERS must be 1 or auto where LATCHKEY_STORE is sqlite:<path>, which one process has for itself; Redis serves several",
+      ]);
+    }
   });
 
   test("LATCHKEY_TLS_* and LATCHKEY_REDIS_* as the contents of their files", () => {
@@ -129,6 +149,8 @@ describe("a bad value refuses to start, with one line that says what is wrong an
   const issuer = "LATCHKEY_ISSUER must be 1 to 512 characters without spaces, and without braces but for {tenant}";
   const delay = "LATCHKEY_DRAIN_DELAY must be whole seconds, 0 to 999";
 
+  const workers = "LATCHKEY_WORKERS must be a whole number, 1 to 128, or auto";
+
   test.each([
     ...[
       "8080",
@@ -179,6 +201,7 @@ describe("a bad value refuses to start, with one line that says what is wrong an
     ...["2", "true", "yes", " 1"].map((value) => ["LATCHKEY_STRICT must be 0 or 1", value]),
     ...["trace", "INFO", "verbose", "10"].map((value) => [logLevel, value]),
     ...["a b", "a\tb", "\0", "{", "{id}", "https://{tenant.example", "x".repeat(513)].map((value) => [issuer, value]),
+    ...["0", "-1", "01", "1.5", "129", "1000", "2 ", "1e1", "AUTO", "all"].map((value) => [workers, value]),
     ...["-1", "1.5", "1000", "5s", "1e2", " 1"].map((value) => [delay, value]),
     ...[
       "LATCHKEY_TLS_CERT",

@@ -1,6 +1,6 @@
-import { replacementsOf, usesOf } from "./ends.ts";
+import { possibleDeletionsOf, replacementsOf, usesOf } from "./ends.ts";
 import { type Operation, tell } from "./history.ts";
-import { findsReuse, isDone, type Life, lineOf, mayBeDone, type Of, precedes, presentedBy, takesUse } from "./life.ts";
+import { isDone, type Life, lineOf, mayBeDone, type Of, precedes, presentedBy, takesUse } from "./life.ts";
 import type { Rule } from "./safety.ts";
 
 /** The clock by which tokens and graces end is not that of the operations, and counts whole milliseconds. */
@@ -39,13 +39,7 @@ function mayPrecede(life: Life, cause: Operation, operation: Operation): boolean
 
 function mayBeDeleted(life: Life, operation: Operation): boolean {
   return lineOf(life).some((member) => {
-    const isFatal = (cause: Operation) => {
-      if (cause.type === "Delete") return mayBeDone(cause);
-      if (!member.token.diesOfReuse) return false;
-      return findsReuse(cause) || (takesUse(cause) && cause.outcome === "unknown");
-    };
-    const causes = [...member.operations.filter(isFatal), ...member.deleteAlls.filter(mayBeDone)];
-    return causes.some((cause) => mayPrecede(member, cause, operation));
+    return possibleDeletionsOf(member).some((cause) => mayPrecede(member, cause, operation));
   });
 }
 

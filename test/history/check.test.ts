@@ -1,56 +1,23 @@
 import { describe, expect, test } from "vitest";
+import {
+  born,
+  call,
+  create,
+  deleteAll,
+  exchange,
+  introspect,
+  limited,
+  NEVER,
+  onFirstUse,
+  peek,
+  refusedExchange,
+  remove,
+  rotate,
+  setActive,
+  update,
+} from "./acts.ts";
 import { findViolations } from "./check.ts";
-import type { Act, NewToken, Operation } from "./history.ts";
-
-const NEVER = Number.POSITIVE_INFINITY;
-
-/** An act whose outcome follows from its times unless it is told. */
-type Undecided<A extends Act> = A extends Act ? Omit<A, "outcome"> & { readonly outcome?: string } : never;
-
-/** What a client called `c` did from one millisecond to another; to `NEVER` where it got no answer. */
-function at(began: number, ended: number, act: Undecided<Act>): Operation {
-  return { client: "c", began, ended, outcome: ended === NEVER ? "unknown" : "done", ...act };
-}
-
-type Fields = Partial<Omit<NewToken, "id">>;
-
-const newToken = (id: string, fields: Fields = {}): NewToken => ({
-  id,
-  secret: `${id}/1`,
-  subject: "ada",
-  kind: "x",
-  ...fields,
-});
-const create = (began: number, ended: number, id = "t", fields: Fields = {}) =>
-  at(began, ended, { type: "Create", made: newToken(id, fields) });
-const use =
-  (type: "Introspect" | "Peek" | "Call") =>
-  (began: number, ended: number, secret = "t/1", outcome = "done") =>
-    at(began, ended, { type, token: secret.slice(0, -2), secret, ...(ended !== NEVER && { outcome }) });
-const introspect = use("Introspect");
-const peek = use("Peek");
-const call = use("Call");
-const exchange = (began: number, ended: number, secret: string, child: string, successor?: string) =>
-  at(began, ended, { type: "Exchange", token: secret.slice(0, -2), secret, made: newToken(child), successor });
-const refusedExchange = (began: number, ended: number, secret: string, outcome: string) =>
-  at(began, ended, { type: "Exchange", token: secret.slice(0, -2), secret, outcome });
-const setActive = (began: number, ended: number, active: boolean, outcome?: string) =>
-  at(began, ended, { type: "SetActive", token: "t", active, ...(outcome !== undefined && { outcome }) });
-const rotate = (began: number, ended: number, successor?: string, how: { grace?: number; onFirstUse?: boolean } = {}) =>
-  at(began, ended, { type: "Rotate", token: "t", grace: 0, onFirstUse: false, successor, ...how });
-const remove = (began: number, ended: number, token = "t", outcome?: string) =>
-  at(began, ended, { type: "Delete", token, ...(outcome !== undefined && { outcome }) });
-const update = (began: number, ended: number, outcome?: string) =>
-  at(began, ended, { type: "Update", token: "t", ...(outcome !== undefined && { outcome }) });
-const deleteAll = (
-  began: number,
-  ended: number,
-  filter: { subject?: string; kinds?: string[]; exceptIds?: string[] } = {},
-) => at(began, ended, { type: "DeleteAll", subject: "ada", kinds: [], exceptIds: [], ...filter });
-
-const born = create(0, 1);
-const limited = (uses: number) => create(0, 1, "t", { uses });
-const onFirstUse = (grace = 0) => ({ grace, onFirstUse: true });
+import type { Operation } from "./history.ts";
 
 describe("a broken history is reported, in one sentence:", () => {
   const BROKEN: [what: string, history: Operation[], sentence: string][] = [

@@ -1,9 +1,11 @@
 import { type Operation, tell } from "./history.ts";
+import { mayLag } from "./lag.ts";
 import {
   findsReuse,
   isDone,
   type Life,
   lineOf,
+  mayBeDone,
   precedes,
   replacesSecret,
   takesUse,
@@ -19,14 +21,34 @@ const TOLERANCE = 5;
 export interface End {
   readonly time: number;
   readonly why: string;
+  /** The operation that brought it about, */
+  readonly by: Operation;
+  /** or one of these, if that was faster. */
+  readonly causes: readonly Operation[];
+}
+
+/** Whether it ends what the operation needs, and the operation began too late to be good nevertheless. */
+export function forbids({ time, by, causes }: End, operation: Operation): boolean {
+  return time < operation.began && !mayLag(operation, by, causes);
 }
 
 /** When the token was deleted for certain, by itself or with one that it came from. */
 export function endsOfToken(life: Life): End[] {
   return lineOf(life).flatMap((member) => {
     const whose = member === life ? "" : `, of its ancestor ${member.token.id}`;
-    return deletionsOf(member).map((operation) => ({ time: operation.ended, why: tell(operation) + whose }));
+    const causes = lineOf(life).flatMap(possibleDeletionsOf);
+    return deletionsOf(member).map((by) => ({ time: by.ended, why: tell(by) + whose, by, causes }));
   });
+}
+
+/** What has deleted the token, or may have. */
+export function possibleDeletionsOf({ token, operations, deleteAlls }: Life): Operation[] {
+  const isFatal = (cause: Operation) => {
+    if (cause.type === "Delete") return mayBeDone(cause);
+    if (!token.diesOfReuse) return false;
+    return findsReuse(cause) || (takesUse(cause) && cause.outcome === "unknown");
+  };
+  return [...operations.filter(isFatal), ...deleteAlls.filter(mayBeDone)];
 }
 
 function deletionsOf({ token, birth, operations, deleteAlls }: Life): Operation[] {
@@ -44,7 +66,7 @@ export function endsOfSecret(life: Life, secret: string): End[] {
   return life.operations.flatMap((operation) => {
     if (!replacesSecret(operation) || !isDone(operation) || !precedes(origin, operation)) return [];
     const end = endByReplacement(life, secret, origin, operation);
-    return end === undefined ? [] : [{ time: end, why: tell(operation) }];
+    return end === undefined ? [] : [{ time: end, why: tell(operation), by: operation, causes: [] }];
   });
 }
 

@@ -26,6 +26,7 @@ const WEIGHTS = {
   introspect: 28,
   introspectMany: 5,
   callWith: 6,
+  callAgain: 8,
   exchange: 14,
   rotate: 13,
   setActive: 11,
@@ -59,13 +60,18 @@ export class Game {
 
   /** Makes one call, of whatever kind. */
   async play(player: Player): Promise<void> {
-    const token = this.pool.pick();
+    const caller = this.pool.pickCaller();
+    const token = caller && this.#random.chance(0.15) ? caller.token : this.pool.pick();
     const move = this.#random.weighted(WEIGHTS);
     if (move === "removeAll") return this.#removeAll(player);
     if (move === "create" || !token) return this.#create(player);
     if (move === "introspectMany") return this.#introspectMany(player);
     if (move === "introspect") return this.#introspect(player, token, this.pool.pickSecret(token));
     if (move === "callWith") return this.#callWith(player, token, this.pool.pickSecret(token));
+    if (move === "callAgain") {
+      const { token: known, secret } = caller ?? { token, secret: this.pool.pickSecret(token) };
+      return this.#callWith(player, known, secret, 0.9);
+    }
     if (move === "exchange") return this.#exchange(player, token, this.pool.pickSecret(token));
     if (move === "setActive") return this.#setActive(player, this.#name(token));
     if (move === "update") return this.#update(player, this.#name(token));
@@ -88,7 +94,7 @@ export class Game {
       return [{ type: "Create", outcome, made: made && { ...made, inactive: wish.inactive } }];
     };
     await this.#recorder.note(
-      player.name,
+      player,
       () => this.#once((id, options) => player.root.create({ ...wish, ...id }, options)),
       describe,
     );
@@ -97,7 +103,12 @@ export class Game {
   #wish(): Wish {
     const subject = this.#random.pick(SUBJECTS);
     const kind = this.#random.weighted(Object.fromEntries(this.#kinds.map(({ name, weight }) => [name, weight])));
-    const wish: Wish = { subject, kind, scopes: ["latchkey:self"], inactive: this.#random.chance(0.05) };
+    const wish: Wish = {
+      subject,
+      kind,
+      scopes: ["latchkey:introspect", "latchkey:self"],
+      inactive: this.#random.chance(0.05),
+    };
     if (kind === "personal" && this.#random.chance(0.7)) wish.maxUses = 1 + this.#random.below(3);
     if (this.#random.chance(0.05)) {
       // On a fast machine newer tokens push it out of the pool within a tenth of a second, and it must be met past its end.
@@ -133,7 +144,7 @@ export class Game {
     const describe = ({ outcome, answer }: Result<IntrospectResponse>): Act[] => [
       this.#verdict({ token, secret, peek }, outcome, answer),
     ];
-    await this.#recorder.note(player.name, () => player.root.introspect({ secret, peek }, this.#hurry()), describe);
+    await this.#recorder.note(player, () => player.root.introspect({ secret, peek }, this.#hurry()), describe);
   }
 
   async #introspectMany(player: Player): Promise<void> {
@@ -148,7 +159,7 @@ export class Game {
     const requests = questions.map(({ secret, peek }) => ({ secret, peek }));
     const describe = ({ outcome, answer }: Result<{ responses: IntrospectResponse[] }>): Act[] =>
       questions.map((question, index) => this.#verdict(question, outcome, answer?.responses[index]));
-    await this.#recorder.note(player.name, () => player.root.batchIntrospect({ requests }), describe);
+    await this.#recorder.note(player, () => player.root.batchIntrospect({ requests }), describe);
   }
 
   #verdict({ token, secret, peek }: Question, outcome: string, answer: IntrospectResponse | undefined): Act {
@@ -160,19 +171,23 @@ export class Game {
     };
   }
 
-  async #callWith(player: Player, token: HeldToken, secret: string): Promise<void> {
+  async #callWith(player: Player, token: HeldToken, secret: string, introspecting = 0.5): Promise<void> {
+    const type = this.#random.chance(introspecting) ? "Ask" : "Call";
     const name = this.#recorder.nameSecret(token.id, secret);
     await this.#recorder.note(
-      player.name,
-      () => player.callWith(secret),
-      ({ outcome }) => [{ type: "Call", token: token.id, secret: name, outcome }],
+      player,
+      () => (type === "Ask" ? player.introspectWith(secret) : player.callWith(secret)),
+      ({ outcome }) => {
+        if (outcome === "done") this.pool.noteCaller({ token, secret });
+        return [{ type, token: token.id, secret: name, outcome }];
+      },
     );
   }
 
   async #exchange(player: Player, token: HeldToken, secret: string): Promise<void> {
     const name = this.#recorder.nameSecret(token.id, secret);
     await this.#recorder.note(
-      player.name,
+      player,
       () => this.#once((id, options) => player.root.exchange({ secret, ...id }, options)),
       ({ outcome, answer }) => {
         // That a kind is not exchanged says nothing of the token.
@@ -187,7 +202,7 @@ export class Game {
   async #setActive(player: Player, { id, by }: Named): Promise<void> {
     const active = this.#random.chance(0.6);
     await this.#recorder.note(
-      player.name,
+      player,
       () => player.root.setActive({ token: by.handle, active }, this.#hurry()),
       ({ outcome }) => [{ type: "SetActive", token: id, secret: by.name, active, outcome }],
     );
@@ -195,7 +210,7 @@ export class Game {
 
   async #update(player: Player, { id }: Named): Promise<void> {
     await this.#recorder.note(
-      player.name,
+      player,
       () =>
         player.root.update(
           { token: { case: "id", value: id }, label: "renamed", updateMask: { paths: ["label"] } },
@@ -210,7 +225,7 @@ export class Game {
     const activateOnFirstUse = this.#random.chance(0.4);
     const wish = { token: by.handle, grace: durationFromMs(grace), activateOnFirstUse };
     await this.#recorder.note(
-      player.name,
+      player,
       () => this.#once((id, options) => player.root.rotate({ ...wish, ...id }, options)),
       ({ outcome, answer }) => {
         const successor = this.#renew(token, answer?.secret);
@@ -223,7 +238,7 @@ export class Game {
 
   async #remove(player: Player, { id, by }: Named): Promise<void> {
     await this.#recorder.note(
-      player.name,
+      player,
       () => player.root.delete({ token: by.handle }, this.#hurry()),
       ({ outcome }) => [{ type: "Delete", token: id, secret: by.name, outcome }],
     );
@@ -248,7 +263,7 @@ export class Game {
       : this.#kinds.filter(() => this.#random.chance(0.4)).map(({ name }) => name);
     const exceptIds = this.pool.recent.filter(() => this.#random.chance(0.2)).map(({ id }) => id);
     await this.#recorder.note(
-      player.name,
+      player,
       () => player.root.deleteAll({ subject, allSubjects: subject === "", kinds, exceptIds }, this.#hurry()),
       ({ outcome }) => [{ type: "DeleteAll", subject, kinds, exceptIds, outcome }],
     );

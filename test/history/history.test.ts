@@ -20,13 +20,23 @@ const SHOWN = 20;
 
 /** What must have come of calls now and then, or nothing was tried. */
 const EVENTS = [
-  ...["Create", "Introspect", "Peek", "Call", "Exchange", "SetActive", "Update", "Rotate", "Delete", "DeleteAll"].map(
-    (type) => `${type} done`,
-  ),
+  ...[
+    "Create",
+    "Introspect",
+    "Peek",
+    "Call",
+    "Ask",
+    "Exchange",
+    "SetActive",
+    "Update",
+    "Rotate",
+    "Delete",
+    "DeleteAll",
+  ].map((type) => `${type} done`),
   ...["UNKNOWN", "SPENT", "EXHAUSTED", "INACTIVE", "EXPIRED", "unknown"].map((outcome) => `Introspect ${outcome}`),
   ...["TOKEN_NOT_FOUND", "TOKEN_NOT_ACTIVE", "SECRET_SPENT", "unknown"].map((outcome) => `Exchange ${outcome}`),
   ...["SetActive", "Update", "Rotate", "Delete"].map((type) => `${type} TOKEN_NOT_FOUND`),
-  "Call CREDENTIALS_INVALID",
+  ...["Call", "Ask"].map((type) => `${type} CREDENTIALS_INVALID`),
 ];
 
 const variables = useKinds();

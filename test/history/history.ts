@@ -6,6 +6,8 @@ export type Operation = Span & Act;
 
 export interface Span {
   readonly client: string;
+  /** Through which process it was done. */
+  readonly instance: string;
   readonly began: number;
   /** Infinity: it was never answered, and may take effect at any time. */
   readonly ended: number;
@@ -20,9 +22,9 @@ export interface Create {
   readonly made?: NewToken | undefined;
 }
 
-/** Presents a secret. Done: it was good. */
+/** Presents a secret: to be introspected, or as who calls, to introspect (`Ask`) or for something else (`Call`). Done: it was good. */
 export interface Use extends Presenting {
-  readonly type: "Introspect" | "Peek" | "Call";
+  readonly type: "Introspect" | "Peek" | "Call" | "Ask";
 }
 
 export interface Exchange extends Presenting {

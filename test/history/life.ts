@@ -74,7 +74,7 @@ export function presentedBy(operation: Operation): string | undefined {
 }
 
 export function isUse(operation: Operation): operation is UseOperation {
-  return ["Introspect", "Peek", "Call", "Exchange"].includes(operation.type);
+  return ["Introspect", "Peek", "Call", "Ask", "Exchange"].includes(operation.type);
 }
 
 /** A use that counts, where uses are limited, and that makes a pending secret take effect. */

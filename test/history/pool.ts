@@ -5,6 +5,15 @@ const SIZE = 24;
 /** How many secrets of a token are remembered, the oldest of them long replaced. */
 const SECRETS = 4;
 
+/** How many of those that somebody called with last are tried again. */
+const CALLERS = 4;
+
+/** A secret that somebody has called with. */
+export interface Caller {
+  readonly token: HeldToken;
+  readonly secret: string;
+}
+
 /** A token as its clients know it. */
 export interface HeldToken {
   readonly id: string;
@@ -19,6 +28,7 @@ export class Pool {
   readonly #tokens: HeldToken[] = [];
   /** All that were ever in it. */
   readonly all: HeldToken[] = [];
+  readonly #callers: Caller[] = [];
   readonly #random: Random;
 
   constructor(random: Random) {
@@ -40,6 +50,19 @@ export class Pool {
   /** One of them, a new one rather than an old one. */
   pick(): HeldToken | undefined {
     return this.#tokens.at(-1 - Math.floor(this.#random.next() ** 2 * this.#tokens.length));
+  }
+
+  /** Somebody was let in. */
+  noteCaller(caller: Caller): void {
+    const known = this.#callers.findIndex(({ secret }) => secret === caller.secret);
+    if (known >= 0) this.#callers.splice(known, 1);
+    this.#callers.push(caller);
+    if (this.#callers.length > CALLERS) this.#callers.shift();
+  }
+
+  /** One that was called with lately: a service that remembers it must hear of all that becomes of it. */
+  pickCaller(): Caller | undefined {
+    return this.#callers[this.#random.below(this.#callers.length)];
   }
 
   /** One of its secrets, mostly the newest. */

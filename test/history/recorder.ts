@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import type { Player } from "../support/players.ts";
 import type { Act, Operation } from "./history.ts";
 
 /** What came of a call: its answer, or the reason for which there is none. */
@@ -36,7 +37,7 @@ export class Recorder {
 
   /** Makes a call and notes what it was, one act for each of its parts. */
   async note<Answer>(
-    client: string,
+    { name: client, instance }: Pick<Player, "name" | "instance">,
     call: () => Promise<Answer>,
     describe: (result: Result<Answer>) => Act[],
   ): Promise<void> {
@@ -49,7 +50,7 @@ export class Recorder {
     for (const act of describe(result)) {
       const isAnswered = act.outcome !== "unknown";
       if (isAnswered) this.#answered++;
-      this.history.push({ client, began, ended: isAnswered ? ended : Number.POSITIVE_INFINITY, ...act });
+      this.history.push({ client, instance, began, ended: isAnswered ? ended : Number.POSITIVE_INFINITY, ...act });
     }
     // A service that is down, or on its way up, needs the processor.
     if (result.outcome === "unknown") await setTimeout(PAUSE);

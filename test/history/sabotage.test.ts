@@ -1,7 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { MAX_AGE } from "../../src/auth/caller-cache.ts";
 import { changed, type Token } from "../../src/domain/token.ts";
+import type { TokenStore } from "../../src/store/token-store.ts";
 import { openBroken, type Sabotage } from "../support/broken-store.ts";
 import { useKinds } from "../support/kinds.ts";
+import { startRedis } from "../support/redis-server.ts";
 import { startService } from "../support/service.ts";
 import { findViolations } from "./check.ts";
 import { PLAYED_KINDS } from "./kinds.ts";
@@ -82,19 +88,71 @@ const BROKEN: [what: string, sabotage: Sabotage, violation: RegExp][] = [
   ],
 ];
 
+/** Of stores that tell too little of changes, which only those notice that remember something. */
+const CACHES: [what: string, instances: number, sabotage: Sabotage][] = [
+  ["is never told of a change", 1, () => ({ subscribe: () => () => {} })],
+  [
+    "is told of changes only after their answers",
+    1,
+    (store) => ({
+      subscribe: (listener) => store.subscribe((change) => void setTimeout(listener, MAX_AGE / 2, change)),
+    }),
+  ],
+  ["is told of no change of its own instance", 2, tellOnlyOfOthers],
+];
+
+/** Tells of a change only if no operation on that token came through this instance. */
+function tellOnlyOfOthers(store: TokenStore): Partial<TokenStore> {
+  const own = new Set<string>();
+  return {
+    replace(previous, next, mark) {
+      own.add(next.id);
+      return store.replace(previous, next, mark);
+    },
+    remove(id) {
+      own.add(id);
+      return store.remove(id);
+    },
+    subscribe(listener) {
+      return store.subscribe((change) => {
+        if (change.type === "reset" || !own.has(change.id)) listener(change);
+      });
+    },
+  };
+}
+
 function withoutVersion({ version: _, ...fields }: Token): Partial<Token> {
   return fields;
 }
 
 test.each(BROKEN)("a store is caught that %s", { timeout: 60_000 }, async (_, sabotage, violation) => {
-  const service = await startService(variables(), undefined, { openStore: openBroken(sabotage) });
-  onTestFinished(() => service.close());
-  const history = await recordHistory({
-    urls: [service.url],
-    clients: 4,
-    operations: OPERATIONS,
-    kinds: PLAYED_KINDS,
-    seed: 1,
-  });
-  expect(findViolations(history)).toContainEqual(expect.stringMatching(violation));
+  expect(await playWith(sabotage, 1)).toContainEqual(expect.stringMatching(violation));
 });
+
+test.each(CACHES)("a memory of callers is caught that %s", { timeout: 60_000 }, async (_, instances, sabotage) => {
+  const violations = await playWith(sabotage, instances);
+  expect(violations.length).toBeGreaterThan(0);
+  // None but of callers: all else asks the store.
+  expect(violations.filter((violation) => !/: Ask by .* succeeded after /.test(violation))).toEqual([]);
+});
+
+/** Lets clients play with services whose stores are broken so, and answers what the checker says. */
+async function playWith(sabotage: Sabotage, instances: number): Promise<string[]> {
+  const redis = instances > 1 ? await startRedis() : undefined;
+  if (redis) onTestFinished(() => redis.stop());
+  const folder = mkdtempSync(join(tmpdir(), "latchkey-history-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const shared = {
+    ...variables(),
+    LATCHKEY_KEYS: join(folder, "keys.yaml"),
+    LATCHKEY_STORE: redis?.url ?? `sqlite:${join(folder, "latchkey.db")}`,
+  };
+  const urls: string[] = [];
+  for (let instance = 0; instance < instances; instance++) {
+    const service = await startService(shared, undefined, { openStore: openBroken(sabotage) });
+    onTestFinished(() => service.close());
+    urls.push(service.url);
+  }
+  const history = await recordHistory({ urls, clients: 4, operations: OPERATIONS, kinds: PLAYED_KINDS, seed: 1 });
+  return findViolations(history);
+}

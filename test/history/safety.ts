@@ -1,5 +1,6 @@
-import { type End, endsOfSecret, endsOfToken, replacementsOf } from "./ends.ts";
+import { endsOfSecret, endsOfToken, forbids, replacementsOf } from "./ends.ts";
 import { type Operation, tell } from "./history.ts";
+import { mayLag } from "./lag.ts";
 import { isDone, isUse, type Life, mayBeDone, type Of, precedes, presentedBy, takesUse } from "./life.ts";
 
 /** For expiries, which go by another clock than the operations. Milliseconds. */
@@ -11,7 +12,7 @@ export type Rule = (life: Life) => string[];
 /** No use and no change succeeds that began after the token was deleted, by itself or with what it came from. */
 export const usedAfterDeletion: Rule = (life) =>
   life.operations.filter(isDone).flatMap((operation) => {
-    const end = firstBefore(endsOfToken(life), operation);
+    const end = endsOfToken(life).find((end) => forbids(end, operation));
     return end ? [`${life.token.id}: ${tell(operation)} succeeded after ${end.why} had deleted it`] : [];
   });
 
@@ -25,6 +26,7 @@ export const usedWhileSwitchedOff: Rule = (life) =>
         (turn) =>
           isDone(turn) &&
           precedes(turn, use) &&
+          !mayLag(use, turn, turns(life, false).filter(mayBeDone)) &&
           !turns(life, true).some((back) => mayBeDone(back) && back.began < use.ended && !precedes(back, turn)),
       );
       return off ? [`${life.token.id}: ${tell(use)} succeeded after ${tell(off)} had switched it off`] : [];
@@ -70,7 +72,7 @@ export const usedAfterExpiry: Rule = (life) => {
 export const usedOldSecret: Rule = (life) =>
   life.operations.filter(isDone).flatMap((operation) => {
     const secret = presentedBy(operation);
-    const end = secret === undefined ? undefined : firstBefore(endsOfSecret(life, secret), operation);
+    const end = secret === undefined ? undefined : endsOfSecret(life, secret).find((end) => forbids(end, operation));
     return end ? [`${life.token.id}: ${tell(operation)} succeeded after ${end.why} had replaced the secret`] : [];
   });
 
@@ -84,7 +86,10 @@ export const bothReplacementsGood: Rule = (life) => {
     if (precedes(one, other) || precedes(other, one)) return [];
     const both = [one, other].map(({ successor }) =>
       life.operations.find(
-        (use) => isDone(use) && presentedBy(use) === successor && precedes(one, use) && precedes(other, use),
+        (use) =>
+          isDone(use) &&
+          presentedBy(use) === successor &&
+          [one, other].every((operation) => precedes(operation, use) && !mayLag(use, operation)),
       ),
     );
     const isContradiction = both.every((use) => use !== undefined);
@@ -103,10 +108,6 @@ export const exchangedTwice: Rule = (life) => {
     return overlap ? [`${life.token.id}: ${tell(one)} and ${tell(other)} both succeeded`] : [];
   });
 };
-
-function firstBefore(ends: readonly End[], operation: Operation): End | undefined {
-  return ends.find((end) => end.time < operation.began);
-}
 
 /** What turned the switch to here, its creation included. */
 function turns({ token, birth, operations }: Life, active: boolean): Operation[] {

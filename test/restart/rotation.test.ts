@@ -74,7 +74,8 @@ const kidOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split(".")[0] as strin
 
 test("SIGHUP has the keys file read: a new key counts, a bad file changes nothing, and no secret is logged", async () => {
   const service = await Instance.start("keys", `sqlite:${folder}/latchkey.db`);
-  const [opaque, jwt] = [await service.issue("service"), await service.issue("access")];
+  const scopes = ["latchkey:introspect"];
+  const [opaque, jwt] = [await service.issue("service", { scopes }), await service.issue("access", { scopes })];
   const published = await service.publishedKeys();
   expect(published).toHaveLength(2);
   const expectGood = async () => {
@@ -93,7 +94,14 @@ test("SIGHUP has the keys file read: a new key counts, a bad file changes nothin
   expect(await service.publishedKeys()).toEqual([current, expect.any(String), ...published]);
   expect(kidOf((await service.issue("access")).secret)).toBe(current);
 
+  // Whoever is remembered as a caller goes with the key.
+  const callers = [opaque, jwt].map(({ secret }) => createServiceClient(service.url, secret));
+  for (const caller of callers) await caller.introspect({ secret: "nobody's" });
   await service.reload(keysFile(2));
+  for (const caller of callers) {
+    const refused = refusalOf(caller.introspect({ secret: "nobody's" }));
+    expect(await refused).toBe("Unauthenticated CREDENTIALS_INVALID");
+  }
   for (const { secret } of [opaque, jwt]) {
     expect(await service.root.introspect({ secret })).toMatchObject({ active: false, reason: InactiveReason.UNKNOWN });
   }

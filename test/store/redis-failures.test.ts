@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { changed } from "../../src/domain/token.ts";
+import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -169,6 +169,64 @@ describe("a Redis that fails", () => {
     await vi.waitFor(() => expect(changes).toEqual([{ type: "reset" }, { type: "reset" }]), 3000);
     await store.remove(token.id);
     await vi.waitFor(() => expect(changes.at(-1)).toEqual({ type: "deleted", id: token.id }), 3000);
+  });
+
+  it("keeping its messages to itself, tells listeners what this instance has written nevertheless", async () => {
+    const { server } = await prepare();
+    const proxy = await startProxy(server.port);
+    cleanup.push(async () => proxy.close());
+    const store = await open(`redis://127.0.0.1:${proxy.port}`);
+    proxy.dropMessages();
+    const changes: Change[] = [];
+    store.subscribe((change) => changes.push(change));
+    const told = () => changes.splice(0);
+    const tells = (type: "changed" | "deleted", ...tokens: Token[]) => tokens.map(({ id }) => ({ type, id }));
+
+    const parent = newToken(store, newOwner());
+    const [child, other] = [newToken(store, parent, { parentId: parent.id }), newToken(store, parent)];
+    await store.insert(parent);
+    expect(told()).toEqual(tells("changed", parent));
+    const mark = { name: "mark", value: "", until: Date.now() + HOUR };
+    const change = { mark, parent: { previous: parent, next: changed(parent, {}) } };
+    // Repeated, it may be an earlier one whose answer was lost.
+    for (const answer of ["inserted", "repeated"]) {
+      expect(await store.insert(child, change)).toBe(answer);
+      expect(told()).toEqual(tells("changed", parent, child));
+    }
+    await store.insert(other);
+    await store.replace(other, changed(other, { active: false }));
+    expect(told()).toEqual(tells("changed", other, other));
+    await store.remove(parent.id);
+    expect(told()).toEqual(expect.arrayContaining(tells("deleted", parent, child)));
+    await store.removeAll(other, () => true);
+    expect(told()).toEqual(tells("deleted", other));
+    expect(await store.replace(other, changed(other, {}))).toBe("conflict");
+    expect(told()).toEqual([]);
+  });
+
+  it("losing the answers to writes, tells listeners that these may have been made", async () => {
+    const { server } = await prepare();
+    const proxy = await startProxy(server.port);
+    cleanup.push(async () => proxy.close());
+    const store = await open(`redis://127.0.0.1:${proxy.port}`);
+    const tokens = await Promise.all(Array.from({ length: 3 }, () => insertToken(store, newOwner())));
+    const [replaced, removed, emptied] = tokens as [Token, Token, Token];
+    const inserted = newToken(store, newOwner());
+    const changes: Change[] = [];
+    store.subscribe((change) => changes.push(change));
+    const writes: [token: Token, write: () => Promise<unknown>][] = [
+      [inserted, () => store.insert(inserted)],
+      [replaced, () => store.replace(replaced, changed(replaced, { active: false }))],
+      [removed, () => store.remove(removed.id)],
+      [emptied, () => store.removeAll(emptied, () => true)],
+    ];
+    proxy.dropMessages();
+    for (const [{ id }, write] of writes) {
+      await vi.waitFor(() => store.ping(), 3000);
+      proxy.swallowAnswersTo(new RegExp(`\\beval[^]*${id}`));
+      await expectUnavailable([write()]);
+      expect(changes).toContainEqual({ type: "changed", id });
+    }
   });
 
   it("reads on through a connection that is cut", async () => {

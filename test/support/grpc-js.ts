@@ -1,7 +1,7 @@
 import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Code, type Client as ConnectClient, ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import { type ChannelCredentials, Client, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, Client, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 
 /** A client over @grpc/grpc-js, which shares no code with the server, in the shape of a Connect client. Sends these headers. */
@@ -9,8 +9,9 @@ export function createGrpcJsClient(
   address: string,
   credentials: ChannelCredentials,
   headers: Readonly<Record<string, string>>,
+  options: ChannelOptions = {},
 ): ConnectClient<typeof TokenService> & { close(): void } {
-  const client = new Client(address, credentials);
+  const client = new Client(address, credentials, options);
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
 

@@ -8,10 +8,14 @@ import { createServiceClient, ROOT_TOKEN } from "./service.ts";
 /** One of the clients, on connections of its own. */
 export interface Player {
   readonly name: string;
+  /** The service that it calls. */
+  readonly instance: string;
   /** Calls as the root. */
   readonly root: Client<typeof TokenService>;
   /** Calls as the owner of a secret, with something that is always answered. */
   callWith(secret: string): Promise<unknown>;
+  /** Introspects as the owner of a secret, something that is nobody's. */
+  introspectWith(secret: string): Promise<unknown>;
   close(): void;
 }
 
@@ -21,15 +25,16 @@ export function connectPlayers(urls: readonly string[], count: number): Player[]
     const url = urls[index % urls.length] as string;
     const transport = createConnectTransport({ baseUrl: url, httpVersion: "2" });
     const anyone = createClient(TokenService, transport);
-    const callWith = (secret: string) => {
-      return anyone.list({ pageSize: 1 }, { headers: { authorization: `Bearer ${secret}` } });
-    };
+    const as = (secret: string) => ({ headers: { authorization: `Bearer ${secret}` } });
+    const callWith = (secret: string) => anyone.list({ pageSize: 1 }, as(secret));
+    const introspectWith = (secret: string) => anyone.introspect({ secret: "nobody's" }, as(secret));
+    const own = { instance: url, callWith, introspectWith };
     if (index % 3 !== 2) {
-      return { name: `c${index}`, root: createServiceClient(url, ROOT_TOKEN), callWith, close: () => {} };
+      return { ...own, name: `c${index}`, root: createServiceClient(url, ROOT_TOKEN), close: () => {} };
     }
     const root = createGrpcJsClient(new URL(url).host, credentials.createInsecure(), {
       authorization: `Bearer ${ROOT_TOKEN}`,
     });
-    return { name: `g${index}`, root, callWith, close: () => root.close() };
+    return { ...own, name: `g${index}`, root, close: () => root.close() };
   });
 }

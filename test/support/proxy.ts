@@ -6,19 +6,33 @@ export interface LossyProxy {
   /** From now on, what comes back is dropped. */
   swallowAnswers(): void;
   passAnswers(): void;
+  /** From now on, a connection over which something like this is sent gets no answer any more. */
+  swallowAnswersTo(request: RegExp): void;
+  /** From now on, what Redis publishes is dropped, and nothing else: nobody can tell that it is missing. */
+  dropMessages(): void;
   /** Breaks all connections. New ones can be made. */
   cut(): void;
   close(): void;
 }
 
+/** How Redis announces what was published. */
+const MESSAGE = "\r\nmessage\r\n";
+
 export async function startProxy(target: number): Promise<LossyProxy> {
   const sockets = new Set<Socket>();
   let passes = true;
+  let dropsMessages = false;
+  let unanswered: RegExp | undefined;
   const server = createServer((client) => {
     const upstream = connect(target, "127.0.0.1");
     for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
+    let isAnswered = true;
+    const isDropped = (data: Buffer) => !passes || !isAnswered || (dropsMessages && data.includes(MESSAGE));
+    client.on("data", (data) => {
+      if (unanswered?.test(data.toString("latin1"))) isAnswered = false;
+    });
     client.pipe(upstream);
-    upstream.on("data", (data) => passes && client.write(data)).on("end", () => client.end());
+    upstream.on("data", (data) => isDropped(data) || client.write(data)).on("end", () => client.end());
     client.on("close", () => upstream.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -34,6 +48,12 @@ export async function startProxy(target: number): Promise<LossyProxy> {
     },
     passAnswers: () => {
       passes = true;
+    },
+    swallowAnswersTo: (request) => {
+      unanswered = request;
+    },
+    dropMessages: () => {
+      dropsMessages = true;
     },
     cut,
     close: () => {

@@ -1364,6 +1364,10 @@ export const TokenService: GenService<{
   /**
    * Deletes a token and all that was exchanged from it. From the answer on, no introspection finds it active.
    *
+   * It is refused as the credentials of a caller from then on, too, with one exception: another process on the same data may let it
+   * introspect until it hears of it, which takes milliseconds, and a second at most. So it is with SetActive, Update, Rotate and
+   * DeleteAll.
+   *
    * Errors: NOT_FOUND (TOKEN_NOT_FOUND).
    *
    * @generated from rpc latchkey.v1.TokenService.Delete

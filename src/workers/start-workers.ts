@@ -1,0 +1,42 @@
+import type { Logger } from "pino";
+import type { App } from "../app.ts";
+import { createLiveKeys, requireSameKeys } from "../config/live-keys.ts";
+import { openRootToken } from "../config/root-token.ts";
+import type { Config } from "../config.ts";
+import { systemClock } from "../domain/clock.ts";
+import { keepRootToken, openKeys } from "../first-start.ts";
+import { openStore } from "../store/open-store.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+/**
+ * Starts a service in `config.workers` processes. What must be done once is done here, in the primary: reading and making what lies in
+ * files, and checking that the store serves and the keys are its own. Where a step fails, those before it are undone.
+ *
+ * @throws ConfigError, TokenError if the store can't be used, or WorkerFailure
+ */
+export async function startWorkers(config: Config, log: Logger): Promise<App> {
+  await using opened = new AsyncDisposableStack();
+  const { keys: first, content, isNew } = openKeys(config, log);
+  const rootToken = openRootToken(config.rootToken, config.dataFolder);
+  const store = { adoptKeys: (fingerprints: readonly string[]) => adoptKeys(config, fingerprints) };
+  await requireSameKeys(store, config.keysPath, first, isNew);
+
+  const pool = new WorkerPool({ config, keys: content, rootDigest: rootToken.digest }, log);
+  opened.defer(() => pool.close());
+  const url = await pool.start();
+  keepRootToken(rootToken, config, log);
+  const keys = createLiveKeys(store, config.keysPath, first, log, (next) => pool.useKeys(next));
+
+  const running = opened.move();
+  return { url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
+}
+
+/** Opens the store for nothing else: calls are for the workers. */
+async function adoptKeys(config: Config, fingerprints: readonly string[]): Promise<boolean> {
+  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  try {
+    return await store.adoptKeys(fingerprints);
+  } finally {
+    await store.close();
+  }
+}
