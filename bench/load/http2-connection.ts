@@ -1,31 +1,20 @@
 import { connect } from "node:net";
+import { FrameReader } from "../../src/wire/http2/frame-reader.ts";
+import { Flag, FRAME_HEAD_BYTES, FrameType, MAX_FRAME_BYTES } from "../../src/wire/http2/frames.ts";
+import type { Header } from "../../src/wire/http2/header.ts";
+import { HeaderDecoder } from "../../src/wire/http2/header-decoder.ts";
+import { PREFACE } from "../../src/wire/preface.ts";
 import type { Answer, Connection, ConnectionOptions, Exchange } from "./connection.ts";
-import {
-  ACK,
-  CONTINUATION,
-  createFrameReader,
-  DATA,
-  END_HEADERS,
-  END_STREAM,
-  FRAME_HEAD,
-  type Frame,
-  frame,
-  GOAWAY,
-  HEADERS,
-  PING,
-  RST_STREAM,
-  SETTINGS,
-  WINDOW_UPDATE,
-  writeFrameHead,
-} from "./frames.ts";
-import { createDecoder, encodeTwice, type Header } from "./hpack.ts";
+import { frame, strip, writeFrameHead } from "./frames.ts";
+import { encodeTwice } from "./hpack.ts";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 /** Nothing is pushed, and each answer may be as large as it likes. */
 const OUR_SETTINGS = Buffer.from("0002000000000004" + "01000000", "hex");
 const OUR_WINDOW = 2 ** 30;
+const NOTHING = new Uint8Array(0);
 const THEIR_WINDOW = 65_535;
-const MAX_FRAME = 16_384;
+/** More than any server answers with. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** A stream whose answer is not complete. */
 interface Stream extends Exchange {
@@ -41,7 +30,7 @@ interface Stream extends Exchange {
  */
 export function openHttp2(options: ConnectionOptions): Connection {
   const { url, path, headers, messages, grpc, onAnswer, onRead } = options;
-  if (messages.bytes > MAX_FRAME) throw new Error("a message has to fit into one frame");
+  if (messages.bytes > MAX_FRAME_BYTES) throw new Error("a message has to fit into one frame");
   const blocks = encodeTwice([
     [":method", "POST"],
     [":scheme", "http"],
@@ -50,7 +39,7 @@ export function openHttp2(options: ConnectionOptions): Connection {
     ...Object.entries(headers),
   ]);
   const socket = connect(Number(url.port), url.hostname).setNoDelay();
-  const decode = createDecoder();
+  const decoder = new HeaderDecoder(MAX_HEADER_BYTES);
   const streams = new Map<number, Stream>();
   let nextStream = 1;
   let window = THEIR_WINDOW;
@@ -82,15 +71,25 @@ export function openHttp2(options: ConnectionOptions): Connection {
 
   function begin(exchange: Exchange, cutAt = messages.bytes): void {
     const block = nextStream === 1 ? blocks.first : blocks.later;
-    const bytes = 2 * FRAME_HEAD + block.length + messages.bytes;
+    const bytes = 2 * FRAME_HEAD_BYTES + block.length + messages.bytes;
     if (written + bytes > out.length) connection.flush();
     if (bytes > out.length) out = Buffer.allocUnsafe(bytes);
-    writeFrameHead(out, written, { type: HEADERS, flags: END_HEADERS, stream: nextStream, bytes: block.length });
-    block.copy(out, written + FRAME_HEAD);
-    written += FRAME_HEAD + block.length;
-    writeFrameHead(out, written, { type: DATA, flags: END_STREAM, stream: nextStream, bytes: messages.bytes });
-    messages.write(out, written + FRAME_HEAD, exchange.pick);
-    written += FRAME_HEAD + cutAt;
+    writeFrameHead(out, written, {
+      type: FrameType.HEADERS,
+      flags: Flag.END_HEADERS,
+      stream: nextStream,
+      bytes: block.length,
+    });
+    block.copy(out, written + FRAME_HEAD_BYTES);
+    written += FRAME_HEAD_BYTES + block.length;
+    writeFrameHead(out, written, {
+      type: FrameType.DATA,
+      flags: Flag.END_STREAM,
+      stream: nextStream,
+      bytes: messages.bytes,
+    });
+    messages.write(out, written + FRAME_HEAD_BYTES, exchange.pick);
+    written += FRAME_HEAD_BYTES + cutAt;
     window -= messages.bytes;
     streams.set(nextStream, {
       ...exchange,
@@ -102,45 +101,44 @@ export function openHttp2(options: ConnectionOptions): Connection {
     nextStream += 2;
   }
 
-  const takers: Record<number, (frame: Frame) => void> = {
-    [HEADERS]({ flags, stream, payload }) {
-      if (!(flags & END_HEADERS)) throw new Error("answers with headers of several frames are not provided for");
-      const open = streams.get(stream);
-      // Also where nobody waits for it: the next block refers to it.
-      const found = decode(payload);
-      if (open) noteHeaders(open, found);
-      if (open && flags & END_STREAM) end(stream, open);
-    },
-    [DATA]({ flags, stream, payload }) {
-      const open = streams.get(stream);
-      if (open) open.body = open.body ? Buffer.concat([open.body, payload]) : payload;
-      received += payload.length;
-      if (received > OUR_WINDOW / 2) giveWindow();
-      if (open && flags & END_STREAM) end(stream, open);
-    },
-    [RST_STREAM]({ stream, payload }) {
-      const open = streams.get(stream);
-      streams.delete(stream);
-      if (open) onAnswer(connection, open, { fault: `the server reset the stream (${payload.readUInt32BE()})` });
-    },
-    [SETTINGS]({ flags }) {
-      if (!(flags & ACK)) socket.write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
-    },
-    [PING]({ flags, payload }) {
-      if (!(flags & ACK)) socket.write(frame(PING, ACK, 0, payload));
-    },
-    [WINDOW_UPDATE]({ stream, payload }) {
-      if (stream !== 0) return;
-      window += payload.readUInt32BE();
-      while (held.length > 0 && window >= messages.bytes) begin(held.shift() as Exchange);
-    },
-    [GOAWAY]({ payload }) {
-      fail(`the server sent GOAWAY (${payload.readUInt32BE(4)})`);
-    },
-    [CONTINUATION]() {
-      throw new Error("answers with headers of several frames are not provided for");
-    },
-  };
+  function take(type: number, flags: number, id: number, payload: Buffer): void {
+    const open = streams.get(id);
+    switch (type) {
+      case FrameType.HEADERS: {
+        if (!(flags & Flag.END_HEADERS)) throw new Error("answers with headers of several frames are not provided for");
+        // Also where nobody waits for it: the next block refers to it.
+        const found = decoder.decode(strip(type, flags, payload)) ?? [];
+        if (open) noteHeaders(open, found);
+        break;
+      }
+      case FrameType.DATA: {
+        const bytes = strip(type, flags, payload);
+        if (open) open.body = open.body ? Buffer.concat([open.body, bytes]) : bytes;
+        received += payload.length;
+        if (received > OUR_WINDOW / 2) giveWindow();
+        break;
+      }
+      case FrameType.RST_STREAM:
+        streams.delete(id);
+        if (open) onAnswer(connection, open, { fault: `the server reset the stream (${payload.readUInt32BE()})` });
+        return;
+      case FrameType.SETTINGS:
+      case FrameType.PING:
+        if (!(flags & Flag.ACK)) socket.write(frame(type, Flag.ACK, 0, type === FrameType.PING ? payload : NOTHING));
+        return;
+      case FrameType.WINDOW_UPDATE:
+        if (id !== 0) return;
+        window += payload.readUInt32BE();
+        while (held.length > 0 && window >= messages.bytes) begin(held.shift() as Exchange);
+        return;
+      case FrameType.GOAWAY:
+        fail(`the server sent GOAWAY (${payload.readUInt32BE(4)})`);
+        return;
+      default:
+        return;
+    }
+    if (open && flags & Flag.END_STREAM) end(id, open);
+  }
 
   function end(id: number, stream: Stream): void {
     streams.delete(id);
@@ -150,7 +148,7 @@ export function openHttp2(options: ConnectionOptions): Connection {
   function giveWindow(): void {
     const increment = Buffer.alloc(4);
     increment.writeUInt32BE(received);
-    socket.write(frame(WINDOW_UPDATE, 0, 0, increment));
+    socket.write(frame(FrameType.WINDOW_UPDATE, 0, 0, increment));
     received = 0;
   }
 
@@ -160,21 +158,27 @@ export function openHttp2(options: ConnectionOptions): Connection {
     for (const exchange of lost) onAnswer(connection, exchange, { fault });
   }
 
-  const read = createFrameReader((found) => takers[found.type]?.(found));
+  const reader = new FrameReader(take);
   socket.on("data", (chunk) => {
-    read(chunk);
+    reader.read(chunk);
     onRead(connection);
   });
   socket.on("error", () => {});
   socket.on("close", () => fail("the server closed the connection"));
   const widen = Buffer.alloc(4);
   widen.writeUInt32BE(OUR_WINDOW);
-  socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0, OUR_SETTINGS), frame(WINDOW_UPDATE, 0, 0, widen)]));
+  socket.write(
+    Buffer.concat([
+      PREFACE,
+      frame(FrameType.SETTINGS, 0, 0, OUR_SETTINGS),
+      frame(FrameType.WINDOW_UPDATE, 0, 0, widen),
+    ]),
+  );
   return connection;
 }
 
 function noteHeaders(stream: Stream, headers: readonly Header[]): void {
-  for (const [name, value] of headers) {
+  for (const { name, value } of headers) {
     if (name === ":status") stream.status = value;
     else if (name === "grpc-status") stream.grpcStatus = value;
     else if (name === "grpc-message") stream.grpcMessage = value;

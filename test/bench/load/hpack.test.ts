@@ -2,8 +2,11 @@ import { once } from "node:events";
 import { createServer, type OutgoingHttpHeaders } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { createFrameReader, END_HEADERS, END_STREAM, frame, HEADERS, SETTINGS } from "../../../bench/load/frames.ts";
-import { createDecoder, encodeTwice, type Header } from "../../../bench/load/hpack.ts";
+import { frame } from "../../../bench/load/frames.ts";
+import { encodeTwice, type Header } from "../../../bench/load/hpack.ts";
+import { FrameReader } from "../../../src/wire/http2/frame-reader.ts";
+import { Flag, FrameType } from "../../../src/wire/http2/frames.ts";
+import { HeaderDecoder } from "../../../src/wire/http2/header-decoder.ts";
 
 const PRINTABLE = String.fromCharCode(...Array.from({ length: 95 }, (_, index) => 32 + index)).trim();
 
@@ -43,17 +46,17 @@ async function askNode(answers: readonly OutgoingHttpHeaders[], requests: Header
     server.close();
   });
   socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  socket.write(frame(SETTINGS, 0, 0, Buffer.alloc(0)));
+  socket.write(frame(FrameType.SETTINGS, 0, 0, Buffer.alloc(0)));
   const blocks = encodeTwice(REQUEST);
-  const decode = createDecoder();
+  const decoder = new HeaderDecoder(1024 * 1024);
   const found: Header[][] = [];
-  const read = createFrameReader(({ type, payload }) => {
-    if (type === HEADERS) found.push(decode(payload));
+  const reader = new FrameReader((type, _flags, _stream, payload) => {
+    if (type === FrameType.HEADERS) found.push((decoder.decode(payload) ?? []).map(({ name, value }) => [name, value]));
   });
   for (const index of answers.keys()) {
     const block = index === 0 ? blocks.first : blocks.later;
-    socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 2 * index + 1, block));
-    while (found.length <= index) read((await once(socket, "data"))[0]);
+    socket.write(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 2 * index + 1, block));
+    while (found.length <= index) reader.read((await once(socket, "data"))[0]);
   }
   return found;
 }
