@@ -224,7 +224,7 @@ class SqliteStore implements TokenStore {
 
   #find(id: string, now: number): Token | undefined {
     const row = this.#statements.find.get({ id, now });
-    return row && decodeRecord(row.record as Uint8Array);
+    return row && decodeRecord(id, row.record as Uint8Array);
   }
 
   #place({ tenant, subject }: Owner): OwnerPlace {
@@ -285,7 +285,7 @@ interface OwnerPlace extends Owner {
 }
 
 function decodeRows(rows: Record<string, SQLOutputValue>[]): Token[] {
-  return rows.map((row) => decodeRecord(row.record as Uint8Array));
+  return rows.map((row) => decodeRecord(row.id as string, row.record as Uint8Array));
 }
 
 /** The columns that a replacement may change. */

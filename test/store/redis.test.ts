@@ -6,7 +6,7 @@ import { childrenKey, indexKey, indexMember, recordKey } from "../../src/store/r
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { describeTokenStore } from "./contract.ts";
-import { HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
+import { encodeProtobufRecord, HOUR, insertToken, newOwner, newToken, usedAt } from "./tokens.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -45,6 +45,26 @@ it("removes a token from which so many were made that no command could name them
   await late;
   expect(await store.page({ ...parent, limit: 1 })).toEqual([]);
   expect(await server.admin.exists(recordKey(parent.id), childrenKey(parent.id), indexKey(tag, parent))).toBe(0);
+});
+
+it("takes over the records of an earlier Latchkey", async () => {
+  const store = await open();
+  onTestFinished(() => store.close());
+  const expireTime = Date.now() + HOUR;
+  const token = await insertToken(store, newOwner(), {
+    label: "x",
+    holdsLabel: true,
+    expireTime,
+    purgeTime: expireTime,
+  });
+  await server.admin.set(recordKey(token.id), encodeProtobufRecord(token), "KEEPTTL");
+  expect(await store.find(token.id)).toEqual(token);
+  expect(await store.page({ ...token, limit: 2 })).toEqual([token]);
+  const next = changed(token, { active: false });
+  expect(await store.replace(token, next)).toBe("replaced");
+  expect(await store.find(token.id)).toEqual(next);
+  await server.admin.set(recordKey(token.id), encodeProtobufRecord(next), "KEEPTTL");
+  expect(await store.removeAll(token, ({ active }) => !active)).toBe(1);
 });
 
 describe("two instances on one Redis", () => {
