@@ -27,7 +27,9 @@ export function prepareStatements(database: DatabaseSync) {
         record = :record
       WHERE id = :id`),
     remove: database.prepare("DELETE FROM tokens WHERE id = :id"),
-    children: database.prepare("SELECT id FROM tokens WHERE parent_id = :id AND parent_id <> '' AND purge_time > :now"),
+    child: database.prepare(
+      "SELECT id FROM tokens WHERE parent_id = :id AND parent_id <> '' AND purge_time > :now LIMIT 1",
+    ),
     ownerPage: database.prepare(`
       SELECT id, record FROM tokens
       WHERE tenant = :tenant AND tag = :tag AND subject = :subject AND (create_time, id) < (:createTime, :id)

@@ -6,6 +6,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
 import { shardTagger, tagIn } from "./shard.ts";
+import { SqliteRemoval } from "./sqlite-removal.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
@@ -48,6 +49,8 @@ class SqliteStore implements TokenStore {
   readonly #statements: Statements;
   readonly #writer: SqliteWriter;
   readonly #feed = new ChangeFeed();
+  /** Those under way that take what is added meanwhile. */
+  readonly #removals = new Set<SqliteRemoval>();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
@@ -139,14 +142,38 @@ class SqliteStore implements TokenStore {
   }
 
   async remove(id: string) {
-    return this.#removeInSteps((now) => (this.#find(id, now) ? [id] : []));
+    const removal = new SqliteRemoval(() => true);
+    removal.await(id);
+    for (let count = 0; ; ) {
+      const step = await this.#write((now, changes) => this.#runRemoval(removal, now, changes));
+      count += step.count;
+      if (step.isDone) return count;
+    }
   }
 
-  async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    return this.#removeInSteps((now) => {
-      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
-      return picked.map((token) => token.id);
-    });
+  async removeAll({ tenant, subject }: Owner, select: (token: Token) => boolean) {
+    const owner = this.#place({ tenant, subject });
+    const removal = new SqliteRemoval(select, owner);
+    this.#removals.add(removal);
+    let after: PageCursor | undefined;
+    let isAtEnd = false;
+    try {
+      for (let count = 0; ; ) {
+        const step = await this.#write((now, changes) => {
+          if (!isAtEnd && removal.isDone) {
+            const page = this.#listOwner(owner, now, REMOVE_BATCH, after);
+            after = page.at(-1);
+            isAtEnd = page.length < REMOVE_BATCH;
+            removal.judge(page);
+          }
+          return this.#runRemoval(removal, now, changes);
+        });
+        count += step.count;
+        if (step.isDone && isAtEnd) return count;
+      }
+    } finally {
+      this.#removals.delete(removal);
+    }
   }
 
   subscribe(listener: (change: Change) => void) {
@@ -198,6 +225,7 @@ class SqliteStore implements TokenStore {
   #add(token: Token): void {
     const { id, kind, parentId, createTime } = token;
     this.#statements.insert.run({ ...this.#place(token), id, kind, parentId, createTime, ...changeable(token) });
+    for (const removal of this.#removals) removal.noteInsert(token);
   }
 
   #replace(previous: Token, next: Token, now: number) {
@@ -249,33 +277,18 @@ class SqliteStore implements TokenStore {
     return decodeRows(this.#statements.tenantPage.all({ ...owner, now, limit }));
   }
 
-  /** The ids and those of all descendants, these first: after a crash between batches none is left without its parent. */
-  #withDescendants(ids: readonly string[], now: number): string[] {
-    const family = new Set(ids);
-    for (const id of family) {
-      for (const child of this.#statements.children.all({ id, now })) family.add(child.id as string);
-    }
-    return [...family].reverse();
-  }
-
-  async #removeInSteps(pick: (now: number) => string[]): Promise<number> {
-    let count = 0;
-    for (;;) {
-      const removed = await this.#write((now, changes) => {
-        const doomed = this.#withDescendants(pick(now), now);
-        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
-      });
-      count += removed;
-      if (removed < REMOVE_BATCH) return count;
-    }
-  }
-
-  #delete(ids: readonly string[], changes: Change[]): number {
-    for (const id of ids) {
-      this.#statements.remove.run({ id });
-      changes.push({ type: "deleted", id });
-    }
-    return ids.length;
+  /** One step of a removal. Whatever comes after it, in the same transaction or later, makes no difference to whether it is done. */
+  #runRemoval(removal: SqliteRemoval, now: number, changes: Change[]): { count: number; isDone: boolean } {
+    const transaction = {
+      find: (id: string) => this.#find(id, now),
+      findChild: (id: string) => this.#statements.child.get({ id, now })?.id as string | undefined,
+      delete: (id: string) => {
+        if (this.#statements.remove.run({ id }).changes === 0) return false;
+        changes.push({ type: "deleted", id });
+        return true;
+      },
+    };
+    return { count: removal.run(transaction, REMOVE_BATCH), isDone: removal.isDone };
   }
 }
 

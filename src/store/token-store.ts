@@ -96,14 +96,15 @@ export interface TokenStore {
 
   /**
    * Deletes a token and all that descends from it: in one atomic step up to `REMOVE_BATCH`, beyond that in atomic batches, of
-   * which the last has the token itself. Answers how many are gone: 0 if there was no such token.
+   * which the last has the token itself. The calls of others come in between. Answers how many are gone: 0 if there was no such token.
    */
   remove(id: string): Promise<number>;
 
   /**
-   * Deletes the tokens of an owner that `select` picks, and all that descends from them: in one atomic step up to
-   * `REMOVE_BATCH`, beyond that in atomic batches. A token that was inserted before the last batch began is not missed.
-   * `select` may be called several times for a token. Answers how many are gone.
+   * Deletes the tokens of an owner that `select` picks, and all that descends from them: in one atomic step if the owner has up to
+   * `REMOVE_BATCH` tokens, beyond that in atomic batches, in each of which no token goes before those that descend from it. The calls of
+   * others come in between. A token that was inserted before the last batch began is not missed. `select` may be called several
+   * times for a token. Answers how many are gone.
    */
   removeAll(owner: Owner, select: (token: Token) => boolean): Promise<number>;
 
@@ -123,8 +124,11 @@ export interface TokenStore {
   close(): Promise<void>;
 }
 
-/** How many tokens `remove` and `removeAll` delete in one atomic step. */
-export const REMOVE_BATCH = 10_000;
+/**
+ * How many tokens `remove` and `removeAll` delete in one atomic step: as many as hold up others for some milliseconds, Redis for
+ * about two and SQLite for about seven.
+ */
+export const REMOVE_BATCH = 500;
 
 /** What happens together with an insert, or keeps it from happening. */
 export interface InsertOptions {

@@ -53,6 +53,21 @@ export async function insertToken(store: TokenStore, owner: Owner, fields: Parti
   return token;
 }
 
+/** Inserts so many tokens of the owner, a hundred at a time. */
+export async function insertMany(
+  store: TokenStore,
+  owner: Owner,
+  count: number,
+  fieldsOf: (index: number) => Partial<Token> = () => ({}),
+): Promise<Token[]> {
+  const tokens: Token[] = [];
+  while (tokens.length < count) {
+    const some = Array.from({ length: Math.min(100, count - tokens.length) }, (_, n) => fieldsOf(tokens.length + n));
+    tokens.push(...(await Promise.all(some.map((fields) => insertToken(store, owner, fields)))));
+  }
+  return tokens;
+}
+
 /** The token with its last use at `time`, and its end and purge moved on with it, also from beyond its end: a store does not judge. */
 export function usedAt(token: Token, time: number): Token {
   const shift = time - (token.lastUsedTime ?? token.createTime);
