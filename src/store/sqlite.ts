@@ -160,16 +160,17 @@ class SqliteStore implements TokenStore {
     try {
       for (let count = 0; ; ) {
         const step = await this.#write((now, changes) => {
-          if (!isAtEnd && removal.isDone) {
-            const page = this.#listOwner(owner, now, REMOVE_BATCH, after);
-            after = page.at(-1);
-            isAtEnd = page.length < REMOVE_BATCH;
-            removal.judge(page);
-          }
-          return this.#runRemoval(removal, now, changes);
+          const rest = this.#runRemoval(removal, now, changes);
+          if (isAtEnd || !rest.isDone) return rest;
+          const page = this.#listOwner(owner, now, REMOVE_BATCH, after);
+          after = page.at(-1);
+          isAtEnd = page.length < REMOVE_BATCH;
+          removal.judge(page);
+          const { count, isDone } = this.#runRemoval(removal, now, changes, REMOVE_BATCH - rest.count);
+          return { count: rest.count + count, isDone: isDone && isAtEnd };
         });
         count += step.count;
-        if (step.isDone && isAtEnd) return count;
+        if (step.isDone) return count;
       }
     } finally {
       this.#removals.delete(removal);
@@ -278,7 +279,12 @@ class SqliteStore implements TokenStore {
   }
 
   /** One step of a removal. Whatever comes after it, in the same transaction or later, makes no difference to whether it is done. */
-  #runRemoval(removal: SqliteRemoval, now: number, changes: Change[]): { count: number; isDone: boolean } {
+  #runRemoval(
+    removal: SqliteRemoval,
+    now: number,
+    changes: Change[],
+    most = REMOVE_BATCH,
+  ): { count: number; isDone: boolean } {
     const transaction = {
       find: (id: string) => this.#find(id, now),
       findChild: (id: string) => this.#statements.child.get({ id, now })?.id as string | undefined,
@@ -288,7 +294,7 @@ class SqliteStore implements TokenStore {
         return true;
       },
     };
-    return { count: removal.run(transaction, REMOVE_BATCH), isDone: removal.isDone };
+    return { count: removal.run(transaction, most), isDone: removal.isDone };
   }
 }
 
