@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { COMMON } from "./redis-lua.ts";
+import { NOTE_USES } from "./redis-use-script.ts";
 import { INSERT, REPLACE } from "./redis-write-scripts.ts";
 
 // The writes of the Redis store. Each is one script on one hash tag, with every key declared and all values in ARGV.
@@ -102,6 +103,8 @@ interface Scripts {
   replaceToken(...countKeysValues: Value[]): Promise<"replaced" | "paused" | "repeated" | "conflict" | "label-taken">;
   /** Answers how many records it deleted, or -1 if the plan is out of date. */
   removeTokens(...countKeysPlan: Value[]): Promise<number>;
+  /** Answers the places of the records that it can't patch, which count from 1. */
+  noteUses(...countKeysPrecisionTimes: Value[]): Promise<number[]>;
   pauseOwner(key: string, milliseconds: number): Promise<unknown>;
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
@@ -117,6 +120,7 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("insertToken", { lua: INSERT });
   client.defineCommand("replaceToken", { lua: REPLACE });
   client.defineCommand("removeTokens", { lua: REMOVE });
+  client.defineCommand("noteUses", { lua: NOTE_USES });
   client.defineCommand("pruneIndex", { lua: PRUNE });
   client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });

@@ -12,6 +12,7 @@ import { readPage } from "./redis-pages.ts";
 import { type Removal, removeTokens } from "./redis-removal.ts";
 import { PAUSE, RedisRemover } from "./redis-remover.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, contended, idTaken } from "./rules.ts";
 import { SHARD_KEY_LENGTH, shardTagger } from "./shard.ts";
@@ -90,6 +91,10 @@ class RedisStore implements TokenStore {
 
   replace(previous: Token, next: Token, mark?: Mark) {
     return this.#write((client) => replaceToken(client, previous, next, mark));
+  }
+
+  noteUses(uses: ReadonlyMap<string, number>, precision: number) {
+    return noteUses(this.#writer, uses, precision);
   }
 
   async claim({ tag, name, value, until }: Claim) {

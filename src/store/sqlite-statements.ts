@@ -26,6 +26,7 @@ export function prepareStatements(database: DatabaseSync) {
       UPDATE tokens SET label = :label, purge_time = :purgeTime, label_until = :labelUntil, place_until = :placeUntil,
         record = :record
       WHERE id = :id`),
+    patch: database.prepare("UPDATE tokens SET record = :record WHERE id = :id"),
     remove: database.prepare("DELETE FROM tokens WHERE id = :id"),
     child: database.prepare(
       "SELECT id FROM tokens WHERE parent_id = :id AND parent_id <> '' AND purge_time > :now LIMIT 1",

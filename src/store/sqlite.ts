@@ -1,11 +1,11 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
-import { TokenError } from "../errors.ts";
+import { changed, holdsUntil, type Owner, type Token } from "../domain/token.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
 import { shardTagger, tagIn } from "./shard.ts";
+import { translate, translateErrors } from "./sqlite-errors.ts";
 import { SqliteRemoval } from "./sqlite-removal.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
@@ -25,8 +25,8 @@ import {
 const NEVER = Number.MAX_SAFE_INTEGER;
 /** How many dead records an insert drops at most, so that it stays short. */
 const PURGE_BATCH = 32;
-/** When to try again, in milliseconds. */
-const RETRY_DELAY = 1000;
+/** How many uses one write notes, so that it stays short. */
+const USES_AT_ONCE = 64;
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -100,6 +100,15 @@ class SqliteStore implements TokenStore {
       changes.push({ type: "changed", id: next.id });
       return outcome;
     });
+  }
+
+  async noteUses(uses: ReadonlyMap<string, number>, precision: number) {
+    const all = [...uses];
+    for (let start = 0; start < all.length; start += USES_AT_ONCE) {
+      await this.#write((now) => {
+        for (const [id, time] of all.slice(start, start + USES_AT_ONCE)) this.#noteUse(id, time, precision, now);
+      });
+    }
   }
 
   async claim(claim: Claim) {
@@ -236,6 +245,12 @@ class SqliteStore implements TokenStore {
     return "replaced";
   }
 
+  #noteUse(id: string, time: number, precision: number, now: number): void {
+    const token = this.#find(id, now);
+    if (!token || time - (token.lastUsedTime ?? Number.NEGATIVE_INFINITY) < precision) return;
+    this.#statements.patch.run({ id, record: encodeRecord(changed(token, { lastUsedTime: time })) });
+  }
+
   #findClaim(tag: string, name: string, now: number): string | undefined {
     return this.#statements.findClaim.get({ tag, name, now })?.value as string | undefined;
   }
@@ -317,19 +332,4 @@ function changeable(token: Token) {
     placeUntil: token.holdsPlace ? until : null,
     record: encodeRecord(token),
   };
-}
-
-/** Runs something on the database; what it throws leaves as a TokenError. */
-function translateErrors<T>(run: () => T, path?: string): T {
-  try {
-    return run();
-  } catch (error) {
-    throw translate(error, path);
-  }
-}
-
-function translate(error: unknown, path?: string): TokenError {
-  if (error instanceof TokenError) return error;
-  const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
-  return new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
 }

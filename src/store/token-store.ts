@@ -68,6 +68,13 @@ export interface TokenStore {
   replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "repeated" | "conflict" | "label-taken">;
 
   /**
+   * Moves the last use of tokens on to these times, by id, where what is stored is `precision` milliseconds or more behind; nothing else
+   * of them but the version. Each token's is an atomic step for itself, and the calls of others come in between. Not for tokens with
+   * an idle time-out, whose end moves too. Tokens that are gone stay so.
+   */
+  noteUses(uses: ReadonlyMap<string, number>, precision: number): Promise<void>;
+
+  /**
    * Keeps a text under a name, unless the shard has something under it already; answers what is kept from now on, until the
    * time that came with it. One of N callers at the same moment wins, and all learn its value.
    */
@@ -108,7 +115,10 @@ export interface TokenStore {
    */
   removeAll(owner: Owner, select: (token: Token) => boolean): Promise<number>;
 
-  /** Calls `listener` for every change from now on, made through any instance on the same data. Answers how to stop. */
+  /**
+   * Calls `listener` for every change but those of `noteUses` from now on, made through any instance on the same data. Answers how
+   * to stop.
+   */
   subscribe(listener: (change: Change) => void): () => void;
 
   /**

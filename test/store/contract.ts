@@ -4,6 +4,7 @@ import type { Change, PageRange, TokenStore } from "../../src/store/token-store.
 import { describeNames } from "./contract-names.ts";
 import { describeParents } from "./contract-parents.ts";
 import { describeRemovals } from "./contract-removals.ts";
+import { describeUses } from "./contract-uses.ts";
 import { compareWithModel } from "./model.ts";
 import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
 
@@ -449,6 +450,7 @@ export function describeTokenStore(name: string, open: OpenStore): void {
 
     describeParents(() => store);
     describeRemovals(() => store);
+    describeUses(() => store);
     describeNames(() => store);
 
     it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);

@@ -60,8 +60,13 @@ it("takes over the records of an earlier Latchkey", async () => {
   await server.admin.set(recordKey(token.id), encodeProtobufRecord(token), "KEEPTTL");
   expect(await store.find(token.id)).toEqual(token);
   expect(await store.page({ ...token, limit: 2 })).toEqual([token]);
-  const next = changed(token, { active: false });
-  expect(await store.replace(token, next)).toBe("replaced");
+  await store.noteUses(new Map([[token.id, 5]]), 60_000);
+  const noted = changed(token, { lastUsedTime: 5 });
+  expect(await store.find(token.id)).toEqual(noted);
+  await server.admin.set(recordKey(token.id), encodeProtobufRecord(noted), "KEEPTTL");
+  await store.noteUses(new Map([[token.id, 6]]), 60_000);
+  const next = changed(noted, { active: false });
+  expect(await store.replace(noted, next)).toBe("replaced");
   expect(await store.find(token.id)).toEqual(next);
   await server.admin.set(recordKey(token.id), encodeProtobufRecord(next), "KEEPTTL");
   expect(await store.removeAll(token, ({ active }) => !active)).toBe(1);
@@ -172,6 +177,11 @@ describe("a node of a cluster", () => {
     expect(await store.claim({ ...mark, tag: store.shardTag(parent) })).toBe("made");
     for (const alias of ["one", "{two}", "three}"]) await store.addAlias(alias, parent.id, undefined);
     expect(await store.findAliases(["one", "{two}", "three}"])).toEqual(Array(3).fill(parent.id));
+    const other = await insertToken(store, newOwner());
+    await store.noteUses(new Map([parent, child, other].map(({ id }) => [id, Date.now()])), 60_000);
+    // A command that reads names one slot only.
+    expect((await store.find(child.id))?.version).toBe(3);
+    expect((await store.find(other.id))?.version).toBe(2);
     expect(await store.page({ tenant: parent.tenant, limit: 10 })).toHaveLength(2);
     expect(await store.removeAll(parent, () => true)).toBe(2);
   });
