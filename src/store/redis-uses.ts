@@ -2,6 +2,7 @@ import { changed } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import { recordKey } from "./redis-keys.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
 import { replaceToken } from "./redis-writes.ts";
 import { tagIn } from "./shard.ts";
 
@@ -17,37 +18,44 @@ export async function noteUses(
   uses: ReadonlyMap<string, number>,
   precision: number,
 ): Promise<void> {
-  const shards = Map.groupBy(uses, ([id]) => tagIn(id));
-  let started: Promise<unknown>[] = [];
+  let parts: Use[][] = [];
   let count = 0;
-  for (const shard of shards.values()) {
+  for (const shard of Map.groupBy(uses, ([id]) => tagIn(id)).values()) {
     for (let start = 0; start < shard.length; start += MOST) {
-      const some = shard.slice(start, start + MOST);
-      started.push(noteInShard(writer, some, precision));
-      count += some.length;
+      const part = shard.slice(start, start + MOST);
+      parts.push(part);
+      count += part.length;
+      if (count < AT_ONCE) continue;
+      await noteParts(writer, parts, precision);
+      [parts, count] = [[], 0];
     }
-    if (count < AT_ONCE) continue;
-    await Promise.all(started);
-    [started, count] = [[], 0];
   }
-  await Promise.all(started);
+  await noteParts(writer, parts, precision);
 }
 
-async function noteInShard(writer: RedisConnection, uses: readonly Use[], precision: number): Promise<void> {
+async function noteParts(writer: RedisConnection, parts: readonly Use[][], precision: number): Promise<void> {
+  const others = await writer.use((client) => {
+    // Each way to the socket would cost more than its script does.
+    client.stream.cork();
+    const patches = parts.map((uses) => patchRecords(client, uses, precision));
+    client.stream.uncork();
+    return Promise.all(patches);
+  });
+  for (const use of others.flat()) await writer.use((client) => replaceRecord(client, use, precision));
+}
+
+/** Answers the uses of those tokens that have other records. */
+async function patchRecords(client: ScriptedRedis, uses: readonly Use[], precision: number): Promise<Use[]> {
   const keys = uses.map(([id]) => recordKey(id));
   const times = uses.map(([, time]) => time);
-  const others = await writer.use((client) => client.noteUses(keys.length, ...keys, precision, ...times));
-  for (const place of others) {
-    const use = uses[place - 1];
-    if (use) await noteInEarlierRecord(writer, use, precision);
-  }
+  const others = await client.noteUses(keys.length, ...keys, precision, ...times);
+  return uses.filter((_, position) => others.includes(position + 1));
 }
 
-/** In a record of an earlier Latchkey the last use has no place of its own: it is packed anew, as far as it does not change meanwhile. */
-async function noteInEarlierRecord(writer: RedisConnection, [id, time]: Use, precision: number): Promise<void> {
-  const bytes = await writer.use((client) => client.getBuffer(recordKey(id)));
-  if (!bytes) return;
-  const token = decodeRecord(id, bytes);
-  if (time - (token.lastUsedTime ?? Number.NEGATIVE_INFINITY) < precision) return;
-  await writer.use((client) => replaceToken(client, token, changed(token, { lastUsedTime: time }), undefined));
+/** A record of an earlier Latchkey has no place for the last use: it is packed anew, unless the token changes meanwhile. */
+async function replaceRecord(client: ScriptedRedis, [id, time]: Use, precision: number): Promise<void> {
+  const bytes = await client.getBuffer(recordKey(id));
+  const token = bytes && decodeRecord(id, bytes);
+  if (!token || time - (token.lastUsedTime ?? Number.NEGATIVE_INFINITY) < precision) return;
+  await replaceToken(client, token, changed(token, { lastUsedTime: time }), undefined);
 }
