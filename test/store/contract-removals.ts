@@ -130,6 +130,21 @@ export function describeRemovals(open: () => TokenStore): void {
       expect((await list(owner)).map(({ id }) => id)).toEqual(isSpared ? [token?.id] : []);
     });
 
+    it("spares a parent that is no longer picked when all its children are gone", async () => {
+      const parent = await insertToken(store, newOwner(), { active: false });
+      await insertMany(store, parent, MANY, () => ({ parentId: parent.id }));
+      const other = await insertToken(store, parent, { active: false });
+      let switched: Promise<string> | undefined;
+      const stop = store.subscribe((change) => {
+        const isOurs = change.type === "deleted" && change.id !== other.id && change.id !== parent.id;
+        if (isOurs) switched ??= store.replace(parent, changed(parent, { active: true }));
+      });
+      await store.removeAll(parent, isOff);
+      stop();
+      const isSpared = (await switched) === "replaced";
+      expect((await store.find(parent.id))?.active).toBe(isSpared ? true : undefined);
+    });
+
     it("that runs twice at the same time takes each token once", async () => {
       const owner = newOwner();
       await insertMany(store, owner, MANY);
