@@ -7,6 +7,9 @@ import { REMOVE_BATCH } from "./token-store.ts";
 /** How many records, members or sets one command reads, so that neither Redis nor we are long at it. */
 const AT_ONCE = 500;
 
+/** How many go in one step where one step can't hold all: half as many hold others up half as long, and take no longer together. */
+export const STEP = REMOVE_BATCH / 2;
+
 /** What of a token its removal needs: of very many, no more is kept. */
 export type Doomed = Pick<
   Token,
@@ -82,14 +85,16 @@ export async function readSet(client: ScriptedRedis, key: string): Promise<SetSt
 }
 
 /**
- * A family in steps of `REMOVE_BATCH` tokens, the last generation first: whoever is stopped in between leaves none without its
- * parent, and the roots can be named again. Each step has what its tokens' sets of children hold once those before it are done.
+ * A family in one step, or in several if it has more than `REMOVE_BATCH` tokens, the last generation first: whoever is stopped in
+ * between leaves none without its parent, and the roots can be named again. Each step has what its tokens' sets of children hold
+ * once those before it are done.
  */
 export function* stepsOf({ tokens, sets }: Family): Generator<Step> {
   const states = new Map(sets.map((set) => [set.key, set.members]));
   const gone = new Set<string>();
-  for (let end = tokens.length; end > 0; end -= REMOVE_BATCH) {
-    const step = tokens.slice(Math.max(0, end - REMOVE_BATCH), end);
+  const most = tokens.length > REMOVE_BATCH ? STEP : REMOVE_BATCH;
+  for (let end = tokens.length; end > 0; end -= most) {
+    const step = tokens.slice(Math.max(0, end - most), end);
     const left = step.map(({ id }) => {
       const key = childrenKey(id);
       return { key, members: (states.get(key) ?? []).filter((child) => !gone.has(child)) };

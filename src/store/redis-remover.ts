@@ -1,8 +1,9 @@
 import type { Owner, Token } from "../domain/token.ts";
 import type { RedisConnection } from "./redis-connection.ts";
-import { type Doomed, readDoomed, readFamily, readSet, stepsOf } from "./redis-families.ts";
+import { type Doomed, readDoomed, readFamily, readSet, STEP, stepsOf } from "./redis-families.ts";
 import { idOfMember, indexKey, pauseKey } from "./redis-keys.ts";
 import type { Removal } from "./redis-removal.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
 import { contended } from "./rules.ts";
 import { tagIn } from "./shard.ts";
 import { REMOVE_BATCH } from "./token-store.ts";
@@ -19,6 +20,21 @@ const SCAN = 500;
 const LARGE = 50;
 
 type Select = (token: Token) => boolean;
+
+/** A part of an index: where the next one begins, which members are not known yet, and which tokens of these are picked. */
+async function scanIndex(
+  client: ScriptedRedis,
+  tag: string,
+  index: string,
+  from: string,
+  known: ReadonlySet<string>,
+  select: Select,
+): Promise<{ cursor: string; fresh: string[]; doomed: Doomed[] }> {
+  const [cursor, entries] = await client.zscan(index, from, "COUNT", SCAN);
+  const fresh = entries.filter((entry, position) => position % 2 === 0 && !known.has(entry));
+  const ids = fresh.map((member) => idOfMember(tag, member));
+  return { cursor, fresh, doomed: await readDoomed(client, ids, select) };
+}
 
 /**
  * `TokenStore.remove` and `removeAll` on Redis. Everything is read in small parts and removed in small steps, so that others wait
@@ -41,8 +57,9 @@ export class RedisRemover {
     this.#run = run;
   }
 
-  remove(id: string): Promise<number> {
-    return this.#removeFamilies([id], undefined, () => true);
+  async remove(id: string): Promise<number> {
+    const root = await this.#reader.read((client) => readDoomed(client, [id], () => true));
+    return this.#removeFamilies(root, () => true);
   }
 
   async removeAll(tag: string, owner: Owner, select: Select): Promise<number> {
@@ -92,50 +109,37 @@ export class RedisRemover {
     let picked = 0;
     let count = 0;
     let waiting: Doomed[] = [];
-    const removeWaiting = async (least: number) => {
-      while (waiting.length >= least && waiting.length > 0) {
-        const roots = waiting.slice(0, REMOVE_BATCH);
-        waiting = waiting.slice(REMOVE_BATCH);
-        picked += roots.length;
-        count += await this.#removeFamilies(
-          roots.map(({ id }) => id),
-          roots,
-          select,
-        );
-      }
+    const removeSome = async (most: number) => {
+      const roots = waiting.slice(0, most);
+      waiting = waiting.slice(most);
+      picked += roots.length;
+      count += await this.#removeFamilies(roots, select);
     };
-    let cursor = "0";
-    do {
-      const { next, fresh, doomed } = await this.#reader.read(async (client) => {
-        const [next, entries] = await client.zscan(index, cursor, "COUNT", SCAN);
-        const fresh = entries.filter((entry, position) => position % 2 === 0 && !known.has(entry));
-        const ids = fresh.map((member) => idOfMember(tag, member));
-        return { next, fresh, doomed: await readDoomed(client, ids, select) };
-      });
-      cursor = next;
+    const read = (cursor: string) =>
+      this.#reader.read((client) => scanIndex(client, tag, index, cursor, known, select));
+    for (let reading = read("0"); ; ) {
+      const { cursor, fresh, doomed } = await reading;
       for (const member of fresh) known.add(member);
       for (const token of doomed) waiting.push(token);
-      // One more than a step holds: whether that is all, is known at the end only.
-      await removeWaiting(REMOVE_BATCH + 1);
-    } while (cursor !== "0");
-    await removeWaiting(0);
+      if (cursor === "0") break;
+      // What comes next is read while this goes.
+      reading = read(cursor);
+      reading.catch(() => {});
+      // What one step holds waits: whether it is all, is known at the end only.
+      while (waiting.length > REMOVE_BATCH) await removeSome(STEP);
+    }
+    while (waiting.length > 0) await removeSome(waiting.length > REMOVE_BATCH ? STEP : REMOVE_BATCH);
     return { picked, count };
   }
 
-  /** Removes those of the tokens that `select` picks, with all that descends from them. `picked`: these, as they were read just now. */
-  async #removeFamilies(
-    ids: readonly string[],
-    picked: readonly Doomed[] | undefined,
-    select: Select,
-  ): Promise<number> {
+  /** Removes the tokens, as far as `select` still picks them, with all that descends from them. */
+  async #removeFamilies(roots: readonly Doomed[], select: Select): Promise<number> {
     let removed = 0;
-    let roots = picked;
-    for (let plan = 0; plan < MAX_PLANS; plan++) {
+    for (let plan = 0, isFresh = true; plan < MAX_PLANS; plan++, isFresh = false) {
       const family = await this.#reader.read(async (client) => {
-        return readFamily(client, roots ?? (await readDoomed(client, ids, select)));
+        const ids = roots.map(({ id }) => id);
+        return readFamily(client, isFresh ? roots : await readDoomed(client, ids, select));
       });
-      // Whatever comes next, what was read does not count any more.
-      roots = undefined;
       const [owner] = family.tokens;
       if (!owner) return removed;
       let count: number | undefined;
