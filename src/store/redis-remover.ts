@@ -1,7 +1,7 @@
 import type { Owner, Token } from "../domain/token.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import { type Doomed, readDoomed, readFamily, readSet, STEP, stepsOf } from "./redis-families.ts";
-import { idOfMember, indexKey, pauseKey } from "./redis-keys.ts";
+import { idOfMember, indexKey, indexMember, pauseKey } from "./redis-keys.ts";
 import type { Removal } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { contended } from "./rules.ts";
@@ -21,7 +21,7 @@ const LARGE = 50;
 
 type Select = (token: Token) => boolean;
 
-/** A part of an index: where the next one begins, which members are not known yet, and which tokens of these are picked. */
+/** A part of an index: where the next one begins, and of the members that are not known yet which are picked and which are not. */
 async function scanIndex(
   client: ScriptedRedis,
   tag: string,
@@ -29,11 +29,13 @@ async function scanIndex(
   from: string,
   known: ReadonlySet<string>,
   select: Select,
-): Promise<{ cursor: string; fresh: string[]; doomed: Doomed[] }> {
+): Promise<{ cursor: string; kept: string[]; doomed: Doomed[] }> {
   const [cursor, entries] = await client.zscan(index, from, "COUNT", SCAN);
   const fresh = entries.filter((entry, position) => position % 2 === 0 && !known.has(entry));
   const ids = fresh.map((member) => idOfMember(tag, member));
-  return { cursor, fresh, doomed: await readDoomed(client, ids, select) };
+  const doomed = await readDoomed(client, ids, select);
+  const gone = new Set(doomed.map(indexMember));
+  return { cursor, kept: fresh.filter((member) => !gone.has(member)), doomed };
 }
 
 /**
@@ -97,7 +99,7 @@ export class RedisRemover {
   }
 
   /**
-   * Goes through an index and removes what is picked of the members that are not known yet, which are known then. A scan names each
+   * Goes through an index and removes what is picked of the members that are not known yet; the rest is known then. A scan names each
    * member that is there from its beginning to its end, whatever comes and goes meanwhile.
    */
   async #removeUnknown(
@@ -118,8 +120,8 @@ export class RedisRemover {
     const read = (cursor: string) =>
       this.#reader.read((client) => scanIndex(client, tag, index, cursor, known, select));
     for (let reading = read("0"); ; ) {
-      const { cursor, fresh, doomed } = await reading;
-      for (const member of fresh) known.add(member);
+      const { cursor, kept, doomed } = await reading;
+      for (const member of kept) known.add(member);
       for (const token of doomed) waiting.push(token);
       if (cursor === "0") break;
       // What comes next is read while this goes.
