@@ -50,7 +50,7 @@ const LAYERS: Record<string, { values: string[]; types: string[] }> = {
   auth: { values: ["domain", "errors"], types: [] },
   service: { values: ["domain", "gen", "errors"], types: [] },
   domain: { values: ["errors"], types: ["store"] },
-  store: { values: ["errors", "gen/store"], types: ["domain"] },
+  store: { values: ["errors"], types: ["domain"] },
   errors: { values: [], types: [] },
 };
 

@@ -29,7 +29,7 @@ export function createPlainIntrospect(): (secret: string) => Promise<Answer> {
     const id = idOfSecret(secret);
     if (id === undefined) return { active: false, reason: InactiveReason.MALFORMED };
     const record = await redis.getBuffer(recordKey(id));
-    const token = record ? decodeRecord(record) : undefined;
+    const token = record ? decodeRecord(id, record) : undefined;
     if (!token || !isSecretOf(token, secret)) return { active: false, reason: InactiveReason.UNKNOWN };
     const now = Date.now();
     if (statusOf(token, now) !== "ACTIVE") return { active: false, reason: InactiveReason.INACTIVE };

@@ -6,7 +6,7 @@ import { idleEndOf, type Token, used } from "./token.ts";
 /** A token's last use is noted again only after this time, so that a busy token does not cost a write for every use. */
 const PRECISION = 60_000;
 const FLUSH_INTERVAL = 1_000;
-/** How many uses are written at once. */
+/** How many tokens that must not go unused are written at once. */
 const CHUNK = 16;
 
 /** Notes when tokens are used, beside the calls that use them. */
@@ -20,11 +20,14 @@ export interface LastUse {
 }
 
 /**
- * Collects uses and writes them once a second. A use that can't be written is forgotten, and the next one noted again: nothing is
- * decided by it but for tokens that must not go unused, and a store that fails is seen by every other call.
+ * Collects uses and writes them once a second, all together. A use that can't be written is forgotten, and the next one noted again:
+ * nothing is decided by it but for tokens that must not go unused, and a store that fails is seen by every other call.
  */
 export function createLastUse(store: TokenStore, clock: Clock): LastUse {
-  const noted = new Map<string, { token: Token; time: number }>();
+  /** When each was used; of very many, no more is kept. */
+  let noted = new Map<string, number>();
+  /** Those that go on with each use, which changes more of them than its time. */
+  let renewed = new Map<string, { token: Token; time: number }>();
   const timer = setInterval(flush, FLUSH_INTERVAL).unref();
   let flushed = Promise.resolve();
 
@@ -35,20 +38,24 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   }
 
   async function write(): Promise<void> {
-    const uses = [...noted.values()];
-    noted.clear();
-    for (let start = 0; start < uses.length; start += CHUNK) {
-      const chunk = uses.slice(start, start + CHUNK).filter(({ token }) => !isIdledOut(token, clock()));
+    const [times, renewals] = [noted, [...renewed.values()]];
+    noted = new Map();
+    renewed = new Map();
+    for (let start = 0; start < renewals.length; start += CHUNK) {
+      const chunk = renewals.slice(start, start + CHUNK).filter(({ token }) => !isIdledOut(token, clock()));
       await Promise.allSettled(chunk.map(({ token, time }) => store.replace(token, used(token, time))));
       // SQLite writes without giving way: calls must come in between.
       await setImmediate();
     }
+    if (times.size > 0) await store.noteUses(times, PRECISION).catch(() => {});
   }
 
   return {
     note(token) {
       const time = clock();
-      if (isDue(token, time)) noted.set(token.id, { token, time });
+      if (!isDue(token, time)) return;
+      if (token.idleTimeout === undefined) noted.set(token.id, time);
+      else renewed.set(token.id, { token, time });
     },
     flush,
     close() {

@@ -50,9 +50,9 @@ export class RecordFinder {
 }
 
 /** A damaged record is the trouble of who asked for it, and of nobody else. */
-function answer({ resolve, reject }: Wanted, bytes: Buffer | null | undefined): void {
+function answer({ id, resolve, reject }: Wanted, bytes: Buffer | null | undefined): void {
   try {
-    resolve(bytes ? decodeRecord(bytes) : undefined);
+    resolve(bytes ? decodeRecord(id, bytes) : undefined);
   } catch (error) {
     reject(error);
   }

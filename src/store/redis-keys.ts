@@ -24,12 +24,12 @@ export function indexKey(tag: string, owner: Owner): string {
 }
 
 /** A sorted set of the tokens that hold a place under the cap, by the time until which they do. */
-export function placesKey(tag: string, token: Token): string {
+export function placesKey(tag: string, token: Owner & Pick<Token, "kind">): string {
   return `lk:k:{${tag}}:${ownerPart(token)}/${encode(token.kind)}`;
 }
 
 /** A string: the id of the token that holds the label. */
-export function labelKey(tag: string, token: Token): string {
+export function labelKey(tag: string, token: Owner & Pick<Token, "kind" | "label">): string {
   return `lk:l:{${tag}}:${ownerPart(token)}/${encode(token.kind)}/${encode(token.label)}`;
 }
 
@@ -63,7 +63,7 @@ export function subjectsKey(tag: string, tenant: string): string {
  * a script tell dead members without a look at their records. The dot sorts before all that ids consist of, so members
  * of one instant sort like their ids.
  */
-export function indexMember({ id, purgeTime }: Token): string {
+export function indexMember({ id, purgeTime }: Pick<Token, "id" | "purgeTime">): string {
   return `${restOf(id)}.${purgeTime === undefined ? "" : Math.ceil(purgeTime / 1000).toString(36)}`;
 }
 

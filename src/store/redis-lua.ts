@@ -46,18 +46,18 @@ end
 
 local function last_death(index)
   local last = 0
-  for start = 0, redis.call('ZCARD', index) - 1, 500 do
-    for _, member in ipairs(redis.call('ZRANGE', index, start, start + 499)) do
-      local death = death_of(member)
-      if death == 'inf' then return death end
-      last = math.max(last, death)
-    end
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    local death = death_of(member)
+    if death == 'inf' then return death end
+    last = math.max(last, death)
   end
   return last
 end
 
--- After a permanent token left an index: the rest may have an end.
+-- After a permanent token left an index: the rest may have an end. To look at very many would keep others waiting, so their index
+-- stays as it is until it is smaller, or goes with its last member.
 local function shrink_index(index, subjects, subject)
+  if redis.call('ZCARD', index) > 2000 then return end
   local last = last_death(index)
   if last == 'inf' then return end
   expire_at(index, last)

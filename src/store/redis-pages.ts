@@ -31,8 +31,12 @@ export async function readPage(client: ScriptedRedis, shardTag: ShardTag, range:
 export async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
   const tokens: (Token | undefined)[] = [];
   for (let start = 0; start < ids.length; start += RECORDS_AT_ONCE) {
-    const records = await client.mgetBuffer(ids.slice(start, start + RECORDS_AT_ONCE).map(recordKey));
-    tokens.push(...records.map((bytes) => (bytes === null ? undefined : decodeRecord(bytes))));
+    const some = ids.slice(start, start + RECORDS_AT_ONCE);
+    const records = await client.mgetBuffer(some.map(recordKey));
+    some.forEach((id, position) => {
+      const bytes = records[position];
+      tokens.push(bytes ? decodeRecord(id, bytes) : undefined);
+    });
   }
   return tokens;
 }

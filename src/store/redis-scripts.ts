@@ -1,32 +1,57 @@
 import type { Redis } from "ioredis";
 import { COMMON } from "./redis-lua.ts";
+import { NOTE_USES } from "./redis-use-script.ts";
 import { INSERT, REPLACE } from "./redis-write-scripts.ts";
 
 // The writes of the Redis store. Each is one script on one hash tag, with every key declared and all values in ARGV.
 // What only removes or switches may run when memory is full (allow-oom): a revocation must not wait for memory.
 
-// The plan names keys by their place in KEYS. What it was made from is checked first: -1 asks for a new plan.
+// KEYS 4 and on: the records, then as many sets of children, then what the plan names by its place in KEYS. What the plan was made
+// from is checked first: -1 asks for a new one.
 const REMOVE = `#!lua flags=allow-oom
 ${COMMON}
 local index, subjects, pause = unpack(KEYS, 1, 3)
 local plan = cjson.decode(ARGV[1])
+local total = #plan.ids
 
-for _, set in ipairs(plan.sets) do
-  local members = redis.call('ZRANGE', KEYS[set.key], 0, -1)
-  if redis.sha1hex(table.concat(members, ' ')) ~= set.fingerprint then return -1 end
-end
-for _, record in ipairs(plan.versions) do
-  local bytes = redis.call('GETRANGE', KEYS[record.key], 0, 4)
-  if #bytes < 5 or struct.unpack('<I4', bytes, 2) ~= record.version then return -1 end
+-- A call takes only so many values at once.
+local function in_parts(first, last, run)
+  for start = first, last, 500 do run(start, math.min(start + 499, last)) end
 end
 
-local count = 0
-for _, key in ipairs(plan.records) do count = count + redis.call('DEL', KEYS[key]) end
+local function has_changed(key, fingerprint)
+  return redis.sha1hex(table.concat(redis.call('ZRANGE', key, 0, -1), ' ')) ~= fingerprint
+end
+
+if plan.index and has_changed(index, plan.index) then return -1 end
+for _, family in ipairs(plan.families) do
+  if has_changed(KEYS[family.key], family.fingerprint) then return -1 end
+end
+local with_children = 0
+in_parts(4 + total, 3 + 2 * total, function(first, last)
+  with_children = with_children + redis.call('EXISTS', unpack(KEYS, first, last))
+end)
+if with_children ~= #plan.families then return -1 end
+local unchanged = true
+in_parts(4, 3 + total, function(first, last)
+  for position, record in ipairs(redis.call('MGET', unpack(KEYS, first, last))) do
+    local version = record and #record >= 5 and struct.unpack('<I4', record, 2)
+    unchanged = unchanged and version == plan.versions[first + position - 4]
+  end
+end)
+if not unchanged then return -1 end
+
+in_parts(4, 3 + total, function(first, last) redis.call('DEL', unpack(KEYS, first, last)) end)
 for _, label in ipairs(plan.labels) do
   if redis.call('GET', KEYS[label.key]) == label.id then redis.call('DEL', KEYS[label.key]) end
 end
-for _, entry in ipairs(plan.entries) do redis.call('ZREM', KEYS[entry.key], entry.member) end
-for _, key in ipairs(plan.families) do redis.call('DEL', KEYS[key]) end
+for _, family in ipairs(plan.families) do redis.call('DEL', KEYS[family.key]) end
+in_parts(1, total, function(first, last) redis.call('ZREM', index, unpack(plan.members, first, last)) end)
+for _, entry in ipairs(plan.entries) do
+  in_parts(1, #entry.members, function(first, last)
+    redis.call('ZREM', KEYS[entry.key], unpack(entry.members, first, last))
+  end)
+end
 redis.call('DEL', pause)
 if redis.call('EXISTS', index) == 0 then
   redis.call('ZREM', subjects, plan.subject)
@@ -34,7 +59,7 @@ elseif plan.permanent then
   shrink_index(index, subjects, plan.subject)
 end
 redis.call('PUBLISH', 'lk:changes', 'deleted ' .. table.concat(plan.ids, ' '))
-return count
+return total
 `;
 
 // KEYS: an index, then the records of the members in ARGV. Drops those whose record is gone.
@@ -78,6 +103,8 @@ interface Scripts {
   replaceToken(...countKeysValues: Value[]): Promise<"replaced" | "paused" | "repeated" | "conflict" | "label-taken">;
   /** Answers how many records it deleted, or -1 if the plan is out of date. */
   removeTokens(...countKeysPlan: Value[]): Promise<number>;
+  /** Answers the places of the records that it can't patch, which count from 1. */
+  noteUses(...countKeysPrecisionTimes: Value[]): Promise<number[]>;
   pauseOwner(key: string, milliseconds: number): Promise<unknown>;
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
@@ -93,6 +120,7 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("insertToken", { lua: INSERT });
   client.defineCommand("replaceToken", { lua: REPLACE });
   client.defineCommand("removeTokens", { lua: REMOVE });
+  client.defineCommand("noteUses", { lua: NOTE_USES });
   client.defineCommand("pruneIndex", { lua: PRUNE });
   client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });

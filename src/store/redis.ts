@@ -2,43 +2,23 @@ import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
-import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { announce, subscribeToChanges } from "./redis-changes.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import { RecordFinder } from "./redis-finds.ts";
-import { aliasKey, claimKey, FINGERPRINTS_KEY, indexKey, pauseKey } from "./redis-keys.ts";
+import { aliasKey, claimKey, FINGERPRINTS_KEY } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
 import { readPage } from "./redis-pages.ts";
-import {
-  chooseTokens,
-  findFamily,
-  type Removal,
-  readMembers,
-  readSet,
-  removeTokens,
-  stepsOf,
-} from "./redis-removal.ts";
+import { type Removal, removeTokens } from "./redis-removal.ts";
+import { PAUSE, RedisRemover } from "./redis-remover.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
-import { aliasTaken, idTaken } from "./rules.ts";
-import { SHARD_KEY_LENGTH, shardTagger, tagIn } from "./shard.ts";
-import {
-  type Change,
-  type Claim,
-  type InsertOptions,
-  type Mark,
-  type PageRange,
-  REMOVE_BATCH,
-  type TokenStore,
-} from "./token-store.ts";
+import { aliasTaken, contended, idTaken } from "./rules.ts";
+import { SHARD_KEY_LENGTH, shardTagger } from "./shard.ts";
+import type { Change, Claim, InsertOptions, Mark, PageRange, TokenStore } from "./token-store.ts";
 
-/** How often a removal plans anew when others change the same tokens meanwhile, */
-const MAX_PLANS = 10;
-/** and from which plan on it holds up the owner's other writes, so that nobody can keep a token alive by being busy. */
-const PAUSING_PLAN = 3;
-/** For how long it does, in milliseconds, and how often the others try again meanwhile. */
-const PAUSE = 1000;
+/** How often, in milliseconds, a write tries again that a removal holds up. */
 const PAUSE_POLL = 20;
 /** The answers of writes that were made, now or before. */
 const WRITTEN: ReadonlySet<string> = new Set(["inserted", "replaced", "repeated"]);
@@ -78,6 +58,7 @@ class RedisStore implements TokenStore {
   readonly #reader: RedisConnection;
   readonly #finder: RecordFinder;
   readonly #writer: RedisConnection;
+  readonly #remover: RedisRemover;
   readonly #subscriber: RedisConnection;
   readonly #feed: ChangeFeed;
 
@@ -89,6 +70,7 @@ class RedisStore implements TokenStore {
     this.#reader = reader;
     this.#finder = new RecordFinder(reader);
     this.#writer = writer;
+    this.#remover = new RedisRemover(reader, writer, (removal) => this.#remove(removal));
     this.clock = writer.clock.now;
     this.#subscriber = subscription.connection;
     this.#feed = subscription.feed;
@@ -112,6 +94,10 @@ class RedisStore implements TokenStore {
 
   replace(previous: Token, next: Token, mark?: Mark) {
     return this.#write([next.id], (client) => replaceToken(client, previous, next, mark));
+  }
+
+  noteUses(uses: ReadonlyMap<string, number>, precision: number) {
+    return noteUses(this.#writer, uses, precision);
   }
 
   async claim({ tag, name, value, until }: Claim) {
@@ -147,45 +133,12 @@ class RedisStore implements TokenStore {
     return this.#reader.read((client) => readPage(client, this.shardTag, range));
   }
 
-  async remove(id: string) {
-    const tag = tagIn(id);
-    let removed = 0;
-    for (let plan = 0; plan < MAX_PLANS; plan++) {
-      const family = await this.#reader.read((client) => findFamily(client, id));
-      const [owner] = family?.tokens ?? [];
-      if (!family || !owner) return removed;
-      let count: number | undefined;
-      for (const step of stepsOf(family)) {
-        count = await this.#remove({ tag, owner, ...step });
-        if (count === undefined) break;
-        removed += count;
-        plan = 0;
-      }
-      if (count !== undefined) return removed;
-      if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
-    }
-    throw contended();
+  remove(id: string) {
+    return this.#remover.remove(id);
   }
 
-  async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    const tag = this.shardTag(owner);
-    let known = new Map<string, Token>();
-    let removed = 0;
-    for (let plan = 0; plan < MAX_PLANS; plan++) {
-      const index = await this.#reader.read((client) => readSet(client, indexKey(tag, owner)));
-      known = await this.#reader.read((client) => readMembers(client, tag, index.members, known));
-      const chosen = chooseTokens(known.values(), select);
-      const tokens = chosen.slice(0, REMOVE_BATCH);
-      if (tokens.length === 0) return removed;
-      const count = await this.#remove({ tag, owner, tokens, unchanged: tokens, sets: [index] });
-      removed += count ?? 0;
-      if (count !== undefined && chosen.length === tokens.length) return removed;
-      if (count !== undefined) plan = 0;
-      else if (plan >= PAUSING_PLAN) await this.#pause(tag, owner);
-      // What was chosen has changed: nothing that was read counts any more.
-      if (count === undefined) known = new Map();
-    }
-    throw contended();
+  removeAll(owner: Owner, select: (token: Token) => boolean) {
+    return this.#remover.removeAll(this.shardTag(owner), owner, select);
   }
 
   /** Writes these tokens, and tells of it. */
@@ -213,10 +166,6 @@ class RedisStore implements TokenStore {
     throw contended();
   }
 
-  async #pause(tag: string, owner: Owner) {
-    await this.#writer.use((client) => client.pauseOwner(pauseKey(tag, owner), PAUSE));
-  }
-
   subscribe(listener: (change: Change) => void) {
     return this.#feed.subscribe(listener);
   }
@@ -233,8 +182,4 @@ class RedisStore implements TokenStore {
     this.#feed.close();
     await Promise.all([this.#reader, this.#writer, this.#subscriber].map((connection) => connection.close()));
   }
-}
-
-function contended(): TokenError {
-  return new TokenError("STORE_UNAVAILABLE", "others kept changing the same tokens", { retryDelay: 100 });
 }

@@ -20,6 +20,11 @@ export function acceptRepeat(known: Token, token: Token): "inserted" {
   throw idTaken();
 }
 
+/** The error for what others did not let happen. */
+export function contended(): TokenError {
+  return new TokenError("STORE_UNAVAILABLE", "others kept changing the same tokens", { retryDelay: 100 });
+}
+
 export function aliasTaken(): TokenError {
   return new TokenError("CONFLICT", "another token goes by this name");
 }

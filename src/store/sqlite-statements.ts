@@ -26,15 +26,18 @@ export function prepareStatements(database: DatabaseSync) {
       UPDATE tokens SET label = :label, purge_time = :purgeTime, label_until = :labelUntil, place_until = :placeUntil,
         record = :record
       WHERE id = :id`),
+    patch: database.prepare("UPDATE tokens SET record = :record WHERE id = :id"),
     remove: database.prepare("DELETE FROM tokens WHERE id = :id"),
-    children: database.prepare("SELECT id FROM tokens WHERE parent_id = :id AND parent_id <> '' AND purge_time > :now"),
+    child: database.prepare(
+      "SELECT id FROM tokens WHERE parent_id = :id AND parent_id <> '' AND purge_time > :now LIMIT 1",
+    ),
     ownerPage: database.prepare(`
-      SELECT record FROM tokens
+      SELECT id, record FROM tokens
       WHERE tenant = :tenant AND tag = :tag AND subject = :subject AND (create_time, id) < (:createTime, :id)
         AND purge_time > :now
       ORDER BY create_time DESC, id DESC LIMIT :limit`),
     tenantPage: database.prepare(`
-      SELECT record FROM tokens
+      SELECT id, record FROM tokens
       WHERE tenant = :tenant AND (tag, subject) > (:tag, :subject) AND purge_time > :now
       ORDER BY tag, subject, create_time DESC, id DESC LIMIT :limit`),
     findClaim: database.prepare("SELECT value FROM claims WHERE tag = :tag AND name = :name AND until > :now"),

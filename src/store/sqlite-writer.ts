@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** How many writes go into one transaction at most, so that reads do not wait long for it. */
+/** How many writes go into one transaction at most, and after how many milliseconds no more do, so that reads do not wait long for it. */
 const BATCH = 256;
+const LONG = 8;
 
 interface Write {
   /** What it wrote, or why it wrote nothing. */
@@ -37,19 +38,25 @@ export class SqliteWriter {
 
   /** Writes all that waits. */
   flush(): void {
-    while (this.#waiting.length > 0) this.#commit(this.#waiting.splice(0, BATCH));
+    while (this.#waiting.length > 0) this.#commit();
   }
 
   #next(): void {
-    if (this.#waiting.length > 0) this.#commit(this.#waiting.splice(0, BATCH));
+    if (this.#waiting.length > 0) this.#commit();
     if (this.#waiting.length > 0) setImmediate(() => this.#next());
   }
 
-  #commit(batch: readonly Write[]): void {
+  #commit(): void {
+    const batch: Write[] = [];
     const answers: (() => void)[] = [];
+    const start = performance.now();
     try {
       this.#statements.begin.run();
-      for (const { run, fail } of batch) {
+      while (batch.length < BATCH && performance.now() - start < LONG) {
+        const write = this.#waiting.shift();
+        if (!write) break;
+        batch.push(write);
+        const { run, fail } = write;
         this.#statements.savepoint.run();
         try {
           answers.push(run());
@@ -65,7 +72,8 @@ export class SqliteWriter {
       this.#statements.commit.run();
     } catch (error) {
       if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
-      for (const { fail } of batch) fail(error);
+      // Where not even the beginning went well, none has been taken yet.
+      for (const { fail } of batch.length > 0 ? batch : this.#waiting.splice(0, BATCH)) fail(error);
       return;
     }
     for (const answer of answers) answer();

@@ -1,11 +1,12 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { holdsUntil, type Owner, type Token } from "../domain/token.ts";
-import { TokenError } from "../errors.ts";
+import { changed, holdsUntil, type Owner, type Token } from "../domain/token.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 import { acceptRepeat, aliasTaken, takesLabel } from "./rules.ts";
 import { shardTagger, tagIn } from "./shard.ts";
+import { translate, translateErrors } from "./sqlite-errors.ts";
+import { SqliteRemoval } from "./sqlite-removal.ts";
 import { openDatabase, readShardKey } from "./sqlite-schema.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
@@ -24,8 +25,8 @@ import {
 const NEVER = Number.MAX_SAFE_INTEGER;
 /** How many dead records an insert drops at most, so that it stays short. */
 const PURGE_BATCH = 32;
-/** When to try again, in milliseconds. */
-const RETRY_DELAY = 1000;
+/** How many uses one write notes, so that it stays short. */
+const USES_AT_ONCE = 64;
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -48,6 +49,8 @@ class SqliteStore implements TokenStore {
   readonly #statements: Statements;
   readonly #writer: SqliteWriter;
   readonly #feed = new ChangeFeed();
+  /** Those under way that take what is added meanwhile. */
+  readonly #removals = new Set<SqliteRemoval>();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
@@ -99,6 +102,15 @@ class SqliteStore implements TokenStore {
     });
   }
 
+  async noteUses(uses: ReadonlyMap<string, number>, precision: number) {
+    const all = [...uses];
+    for (let start = 0; start < all.length; start += USES_AT_ONCE) {
+      await this.#write((now) => {
+        for (const [id, time] of all.slice(start, start + USES_AT_ONCE)) this.#noteUse(id, time, precision, now);
+      });
+    }
+  }
+
   async claim(claim: Claim) {
     return this.#write((now) => {
       this.#purge(now);
@@ -139,14 +151,39 @@ class SqliteStore implements TokenStore {
   }
 
   async remove(id: string) {
-    return this.#removeInSteps((now) => (this.#find(id, now) ? [id] : []));
+    const removal = new SqliteRemoval(() => true);
+    removal.await(id);
+    for (let count = 0; ; ) {
+      const step = await this.#write((now, changes) => this.#runRemoval(removal, now, changes));
+      count += step.count;
+      if (step.isDone) return count;
+    }
   }
 
-  async removeAll(owner: Owner, select: (token: Token) => boolean) {
-    return this.#removeInSteps((now) => {
-      const picked = this.#listOwner(this.#place(owner), now, NEVER).filter(select);
-      return picked.map((token) => token.id);
-    });
+  async removeAll({ tenant, subject }: Owner, select: (token: Token) => boolean) {
+    const owner = this.#place({ tenant, subject });
+    const removal = new SqliteRemoval(select, owner);
+    this.#removals.add(removal);
+    let after: PageCursor | undefined;
+    let isAtEnd = false;
+    try {
+      for (let count = 0; ; ) {
+        const step = await this.#write((now, changes) => {
+          const rest = this.#runRemoval(removal, now, changes);
+          if (isAtEnd || !rest.isDone) return rest;
+          const page = this.#listOwner(owner, now, REMOVE_BATCH, after);
+          after = page.at(-1);
+          isAtEnd = page.length < REMOVE_BATCH;
+          removal.judge(page);
+          const { count, isDone } = this.#runRemoval(removal, now, changes, REMOVE_BATCH - rest.count);
+          return { count: rest.count + count, isDone: isDone && isAtEnd };
+        });
+        count += step.count;
+        if (step.isDone) return count;
+      }
+    } finally {
+      this.#removals.delete(removal);
+    }
   }
 
   subscribe(listener: (change: Change) => void) {
@@ -198,6 +235,7 @@ class SqliteStore implements TokenStore {
   #add(token: Token): void {
     const { id, kind, parentId, createTime } = token;
     this.#statements.insert.run({ ...this.#place(token), id, kind, parentId, createTime, ...changeable(token) });
+    for (const removal of this.#removals) removal.noteInsert(token);
   }
 
   #replace(previous: Token, next: Token, now: number) {
@@ -205,6 +243,12 @@ class SqliteStore implements TokenStore {
     if (takesLabel(previous, next, now) && this.#isLabelTaken(next, now)) return "label-taken";
     this.#statements.replace.run({ id: next.id, ...changeable(next) });
     return "replaced";
+  }
+
+  #noteUse(id: string, time: number, precision: number, now: number): void {
+    const token = this.#find(id, now);
+    if (!token || time - (token.lastUsedTime ?? Number.NEGATIVE_INFINITY) < precision) return;
+    this.#statements.patch.run({ id, record: encodeRecord(changed(token, { lastUsedTime: time })) });
   }
 
   #findClaim(tag: string, name: string, now: number): string | undefined {
@@ -224,7 +268,7 @@ class SqliteStore implements TokenStore {
 
   #find(id: string, now: number): Token | undefined {
     const row = this.#statements.find.get({ id, now });
-    return row && decodeRecord(row.record as Uint8Array);
+    return row && decodeRecord(id, row.record as Uint8Array);
   }
 
   #place({ tenant, subject }: Owner): OwnerPlace {
@@ -249,33 +293,23 @@ class SqliteStore implements TokenStore {
     return decodeRows(this.#statements.tenantPage.all({ ...owner, now, limit }));
   }
 
-  /** The ids and those of all descendants, these first: after a crash between batches none is left without its parent. */
-  #withDescendants(ids: readonly string[], now: number): string[] {
-    const family = new Set(ids);
-    for (const id of family) {
-      for (const child of this.#statements.children.all({ id, now })) family.add(child.id as string);
-    }
-    return [...family].reverse();
-  }
-
-  async #removeInSteps(pick: (now: number) => string[]): Promise<number> {
-    let count = 0;
-    for (;;) {
-      const removed = await this.#write((now, changes) => {
-        const doomed = this.#withDescendants(pick(now), now);
-        return this.#delete(doomed.slice(0, REMOVE_BATCH), changes);
-      });
-      count += removed;
-      if (removed < REMOVE_BATCH) return count;
-    }
-  }
-
-  #delete(ids: readonly string[], changes: Change[]): number {
-    for (const id of ids) {
-      this.#statements.remove.run({ id });
-      changes.push({ type: "deleted", id });
-    }
-    return ids.length;
+  /** One step of a removal. Whatever comes after it, in the same transaction or later, makes no difference to whether it is done. */
+  #runRemoval(
+    removal: SqliteRemoval,
+    now: number,
+    changes: Change[],
+    most = REMOVE_BATCH,
+  ): { count: number; isDone: boolean } {
+    const transaction = {
+      find: (id: string) => this.#find(id, now),
+      findChild: (id: string) => this.#statements.child.get({ id, now })?.id as string | undefined,
+      delete: (id: string) => {
+        if (this.#statements.remove.run({ id }).changes === 0) return false;
+        changes.push({ type: "deleted", id });
+        return true;
+      },
+    };
+    return { count: removal.run(transaction, most), isDone: removal.isDone };
   }
 }
 
@@ -285,7 +319,7 @@ interface OwnerPlace extends Owner {
 }
 
 function decodeRows(rows: Record<string, SQLOutputValue>[]): Token[] {
-  return rows.map((row) => decodeRecord(row.record as Uint8Array));
+  return rows.map((row) => decodeRecord(row.id as string, row.record as Uint8Array));
 }
 
 /** The columns that a replacement may change. */
@@ -298,19 +332,4 @@ function changeable(token: Token) {
     placeUntil: token.holdsPlace ? until : null,
     record: encodeRecord(token),
   };
-}
-
-/** Runs something on the database; what it throws leaves as a TokenError. */
-function translateErrors<T>(run: () => T, path?: string): T {
-  try {
-    return run();
-  } catch (error) {
-    throw translate(error, path);
-  }
-}
-
-function translate(error: unknown, path?: string): TokenError {
-  if (error instanceof TokenError) return error;
-  const cause = path === undefined ? error : new Error(`${path}: ${(error as Error).message}`, { cause: error });
-  return new TokenError("STORE_UNAVAILABLE", "the SQLite store failed", { cause, retryDelay: RETRY_DELAY });
 }

@@ -68,6 +68,13 @@ export interface TokenStore {
   replace(previous: Token, next: Token, mark?: Mark): Promise<"replaced" | "repeated" | "conflict" | "label-taken">;
 
   /**
+   * Moves the last use of tokens on to these times, by id, where what is stored is `precision` milliseconds or more behind; nothing else
+   * of them but the version. Each token's is an atomic step for itself, and the calls of others come in between. Not for tokens with
+   * an idle time-out, whose end moves too. Tokens that are gone stay so.
+   */
+  noteUses(uses: ReadonlyMap<string, number>, precision: number): Promise<void>;
+
+  /**
    * Keeps a text under a name, unless the shard has something under it already; answers what is kept from now on, until the
    * time that came with it. One of N callers at the same moment wins, and all learn its value.
    */
@@ -96,19 +103,21 @@ export interface TokenStore {
 
   /**
    * Deletes a token and all that descends from it: in one atomic step up to `REMOVE_BATCH`, beyond that in atomic batches, of
-   * which the last has the token itself. Answers how many are gone: 0 if there was no such token.
+   * which the last has the token itself. The calls of others come in between. Answers how many are gone: 0 if there was no such token.
    */
   remove(id: string): Promise<number>;
 
   /**
-   * Deletes the tokens of an owner that `select` picks, and all that descends from them: in one atomic step up to
-   * `REMOVE_BATCH`, beyond that in atomic batches. A token that was inserted before the last batch began is not missed.
-   * `select` may be called several times for a token. Answers how many are gone.
+   * Deletes the tokens of an owner that `select` picks, and all that descends from them: in one atomic step if the owner has up to
+   * `REMOVE_BATCH` tokens, beyond that in atomic batches, in each of which no token goes before those that descend from it. The calls of
+   * others come in between. A token that was inserted before the last batch began is not missed. `select` may be called several
+   * times for a token. Answers how many are gone.
    */
   removeAll(owner: Owner, select: (token: Token) => boolean): Promise<number>;
 
   /**
-   * Calls `listener` for every change from now on, made through any instance on the same data. Answers how to stop.
+   * Calls `listener` for every change but those of `noteUses` from now on, made through any instance on the same data. Answers how
+   * to stop.
    *
    * A change that an operation of this instance has made, or may have made where it rejects, is told before the operation is settled. A
    * change may be told more than once, and where an operation rejects, also one that was not made.
@@ -128,8 +137,11 @@ export interface TokenStore {
   close(): Promise<void>;
 }
 
-/** How many tokens `remove` and `removeAll` delete in one atomic step. */
-export const REMOVE_BATCH = 10_000;
+/**
+ * How many tokens `remove` and `removeAll` delete in one atomic step: as many as hold up others for some milliseconds, Redis for
+ * about two and SQLite for about seven.
+ */
+export const REMOVE_BATCH = 500;
 
 /** What happens together with an insert, or keeps it from happening. */
 export interface InsertOptions {

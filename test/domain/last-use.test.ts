@@ -72,8 +72,28 @@ describe("the last use of a token", () => {
     await setActive(context, root, { id: edited.token.id }, false);
     await context.store.remove(deleted.token.id);
     await context.lastUse.flush();
-    expect(await context.store.find(edited.token.id)).toMatchObject({ active: false, version: 2 });
+    expect(await context.store.find(edited.token.id)).toMatchObject({
+      active: false,
+      version: 3,
+      lastUsedTime: NOW,
+    });
     expect(await context.store.find(deleted.token.id)).toBeUndefined();
+  });
+
+  test("is written with one call for all tokens, and noted once for all instances", async () => {
+    const { context, issue } = await openWorld();
+    const issued = await Promise.all(Array.from({ length: 20 }, () => issue()));
+    const written: number[] = [];
+    const noteUses: typeof context.store.noteUses = (uses, precision) => {
+      written.push(uses.size);
+      return context.store.noteUses(uses, precision);
+    };
+    const instances = [1, 2].map(() => createLastUse({ ...context.store, noteUses }, context.clock));
+    for (const lastUse of instances) for (const { token } of issued) lastUse.note(token);
+    for (const lastUse of instances) await lastUse.close();
+    expect(written).toEqual([20, 20]);
+    const tokens = await context.store.findMany(issued.map(({ token }) => token.id));
+    expect(tokens.every((token) => token?.version === 2)).toBe(true);
   });
 
   test("is written at the close at the latest, and no timer stays behind", async () => {
@@ -92,9 +112,9 @@ describe("the last use of a token", () => {
     const { context, issue } = await openWorld();
     const { token } = await issue();
     let failing = true;
-    const replace: typeof context.store.replace = (previous, next) =>
-      failing ? Promise.reject(new Error("lost")) : context.store.replace(previous, next);
-    const lastUse = createLastUse({ ...context.store, replace }, context.clock);
+    const noteUses: typeof context.store.noteUses = (uses, precision) =>
+      failing ? Promise.reject(new Error("lost")) : context.store.noteUses(uses, precision);
+    const lastUse = createLastUse({ ...context.store, noteUses }, context.clock);
     lastUse.note(token);
     await expect(lastUse.flush()).resolves.toBeUndefined();
     failing = false;

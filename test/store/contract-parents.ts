@@ -173,7 +173,7 @@ export function describeParents(open: () => TokenStore): void {
       const last = childOf(eldest);
       await store.insert(last);
       const insertMany = async () => {
-        while (ids.length < REMOVE_BATCH + 5) await insertChild();
+        while (ids.length < 2 * REMOVE_BATCH + 5) await insertChild();
       };
       await Promise.all(Array.from({ length: 100 }, insertMany));
       expect(await store.remove(parent.id)).toBe(ids.length + 2);

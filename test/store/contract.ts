@@ -3,6 +3,8 @@ import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { Change, PageRange, TokenStore } from "../../src/store/token-store.ts";
 import { describeNames } from "./contract-names.ts";
 import { describeParents } from "./contract-parents.ts";
+import { describeRemovals } from "./contract-removals.ts";
+import { describeUses } from "./contract-uses.ts";
 import { compareWithModel } from "./model.ts";
 import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
 
@@ -447,6 +449,8 @@ export function describeTokenStore(name: string, open: OpenStore): void {
     });
 
     describeParents(() => store);
+    describeRemovals(() => store);
+    describeUses(() => store);
     describeNames(() => store);
 
     it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);

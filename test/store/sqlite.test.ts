@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Token } from "../../src/domain/token.ts";
+import { changed, type Token } from "../../src/domain/token.ts";
 import { encodeRecord } from "../../src/store/record.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { describeTokenStore } from "./contract.ts";
-import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
+import { encodeProtobufRecord, HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "latchkey-sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -92,11 +92,15 @@ describe("a SQLite file", () => {
     await before.close();
     const database = new DatabaseSync(path);
     database.exec("DROP TABLE claims; DROP TABLE aliases; PRAGMA user_version = 1");
+    database.prepare("UPDATE tokens SET record = ?").run(encodeProtobufRecord(token));
     database.close();
     const store = await openSqliteStore({ path });
     expect(await store.find(token.id)).toEqual(token);
     expect(store.shardTag(token)).toBe(tag);
     expect(await store.claim({ tag, name: "claim", value: "held", until: Date.now() + HOUR })).toBe("held");
+    const next = changed(token, { active: false });
+    expect(await store.replace(token, next)).toBe("replaced");
+    expect(await store.page({ ...token, limit: 2 })).toEqual([next]);
     await store.close();
   });
 

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { TokenRecordSchema } from "../../gen/latchkey/store/v1/record_pb.ts";
 import { changed, type Owner, type Token } from "../../src/domain/token.ts";
 import type { TokenStore } from "../../src/store/token-store.ts";
 
@@ -51,8 +53,49 @@ export async function insertToken(store: TokenStore, owner: Owner, fields: Parti
   return token;
 }
 
+/** Inserts so many tokens of the owner, a hundred at a time. */
+export async function insertMany(
+  store: TokenStore,
+  owner: Owner,
+  count: number,
+  fieldsOf: (index: number) => Partial<Token> = () => ({}),
+): Promise<Token[]> {
+  const tokens: Token[] = [];
+  while (tokens.length < count) {
+    const some = Array.from({ length: Math.min(100, count - tokens.length) }, (_, n) => fieldsOf(tokens.length + n));
+    tokens.push(...(await Promise.all(some.map((fields) => insertToken(store, owner, fields)))));
+  }
+  return tokens;
+}
+
 /** The token with its last use at `time`, and its end and purge moved on with it, also from beyond its end: a store does not judge. */
 export function usedAt(token: Token, time: number): Token {
   const shift = time - (token.lastUsedTime ?? token.createTime);
   return changed(token, { lastUsedTime: time, purgeTime: (token.purgeTime ?? 0) + shift });
+}
+
+/** The record of a token as the first Latchkeys packed it. */
+export function encodeProtobufRecord(token: Token): Buffer {
+  const { createTime, expireTime, purgeTime, lastUsedTime, idleTimeout, claims, usesLeft, digests, ...same } = token;
+  const long = <Name extends string>(name: Name, value: number | undefined) =>
+    value === undefined ? {} : ({ [name]: BigInt(value) } as Record<Name, bigint>);
+  const record = create(TokenRecordSchema, {
+    ...same,
+    scopes: [...token.scopes],
+    audiences: [...token.audiences],
+    claims: claims === undefined ? "" : JSON.stringify(claims),
+    createTime: BigInt(createTime),
+    ...long("expireTime", expireTime),
+    ...long("purgeTime", purgeTime),
+    ...long("lastUsedTime", lastUsedTime),
+    ...long("idleTimeout", idleTimeout),
+    ...(usesLeft !== undefined && { usesLeft }),
+    digests: digests.map(({ digest, until, pendingGrace, ...rest }) => ({
+      ...rest,
+      digest: new Uint8Array(digest),
+      ...long("until", until),
+      ...long("pendingGrace", pendingGrace),
+    })),
+  });
+  return Buffer.from(toBinary(TokenRecordSchema, record));
 }

@@ -1378,7 +1378,8 @@ export const TokenService: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
-   * Deletes all tokens of a subject that match: in one atomic step up to 10,000, beyond that in atomic batches.
+   * Deletes all tokens of a subject that match: in one atomic step if the subject has up to 500, beyond that in atomic batches, between
+   * which others are served.
    * With `all_subjects`, goes through a tenant subject by subject; after an error, repeat the call to go on.
    *
    * Errors: PERMISSION_DENIED (OWNER_BEYOND_CALLER).

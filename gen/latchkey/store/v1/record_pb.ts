@@ -2,8 +2,8 @@
 // @generated from file latchkey/store/v1/record.proto (package latchkey.store.v1, syntax proto3)
 /* eslint-disable */
 
-// How a token lies in a store. Not an API: no service serves it and no reflection shows it. Fields are only ever added,
-// so that old and new processes can share a store while an upgrade goes on.
+// How the first Latchkeys packed a token for their stores. Such records are still read, and packed anew (src/store/record.ts) with the
+// next change of the token; none is made any more, so nothing is to be added here.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -23,7 +23,7 @@ export const file_latchkey_store_v1_record: GenFile = /*@__PURE__*/
 export type TokenRecord = Message<"latchkey.store.v1.TokenRecord"> & {
   /**
    * Counts every write of the record. A fixed32 in field 1 is always the record's first five bytes (1 or more, so never
-   * left out), which lets a Redis script compare versions without reading protobuf.
+   * left out), which lets a Redis script compare versions without reading protobuf. Records begin so to this day.
    *
    * @generated from field: fixed32 version = 1;
    */

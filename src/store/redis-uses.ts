@@ -1,0 +1,61 @@
+import { changed } from "../domain/token.ts";
+import { decodeRecord } from "./record.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { recordKey } from "./redis-keys.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
+import { replaceToken } from "./redis-writes.ts";
+import { tagIn } from "./shard.ts";
+
+/** How many uses one script notes, and how many are on their way to Redis at once, so that neither it nor we are long at it. */
+const MOST = 100;
+const AT_ONCE = 250;
+
+type Use = readonly [id: string, time: number];
+
+/** `TokenStore.noteUses` on Redis: the tokens of a shard together, because a script stays in one. */
+export async function noteUses(
+  writer: RedisConnection,
+  uses: ReadonlyMap<string, number>,
+  precision: number,
+): Promise<void> {
+  let parts: Use[][] = [];
+  let count = 0;
+  for (const shard of Map.groupBy(uses, ([id]) => tagIn(id)).values()) {
+    for (let start = 0; start < shard.length; start += MOST) {
+      const part = shard.slice(start, start + MOST);
+      parts.push(part);
+      count += part.length;
+      if (count < AT_ONCE) continue;
+      await noteParts(writer, parts, precision);
+      [parts, count] = [[], 0];
+    }
+  }
+  await noteParts(writer, parts, precision);
+}
+
+async function noteParts(writer: RedisConnection, parts: readonly Use[][], precision: number): Promise<void> {
+  const others = await writer.use((client) => {
+    // Each way to the socket would cost more than its script does.
+    client.stream.cork();
+    const patches = parts.map((uses) => patchRecords(client, uses, precision));
+    client.stream.uncork();
+    return Promise.all(patches);
+  });
+  for (const use of others.flat()) await writer.use((client) => replaceRecord(client, use, precision));
+}
+
+/** Answers the uses of those tokens that have other records. */
+async function patchRecords(client: ScriptedRedis, uses: readonly Use[], precision: number): Promise<Use[]> {
+  const keys = uses.map(([id]) => recordKey(id));
+  const times = uses.map(([, time]) => time);
+  const others = await client.noteUses(keys.length, ...keys, precision, ...times);
+  return uses.filter((_, position) => others.includes(position + 1));
+}
+
+/** A record of an earlier Latchkey has no place for the last use: it is packed anew, unless the token changes meanwhile. */
+async function replaceRecord(client: ScriptedRedis, [id, time]: Use, precision: number): Promise<void> {
+  const bytes = await client.getBuffer(recordKey(id));
+  const token = bytes && decodeRecord(id, bytes);
+  if (!token || time - (token.lastUsedTime ?? Number.NEGATIVE_INFINITY) < precision) return;
+  await replaceToken(client, token, changed(token, { lastUsedTime: time }), undefined);
+}
