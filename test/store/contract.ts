@@ -11,8 +11,12 @@ import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts"
 /** Opens a store; the second call sees the data of the first. */
 export type OpenStore = () => Promise<TokenStore>;
 
-/** Holds a store to the promises of `TokenStore`. */
-export function describeTokenStore(name: string, open: OpenStore): void {
+/**
+ * Holds a store to the promises of `TokenStore`.
+ *
+ * @param timesTold how often it tells of a change of its own
+ */
+export function describeTokenStore(name: string, open: OpenStore, timesTold = 1): void {
   describe(name, () => {
     let store: TokenStore;
     beforeAll(async () => {
@@ -450,7 +454,7 @@ export function describeTokenStore(name: string, open: OpenStore): void {
 
     describeParents(() => store);
     describeRemovals(() => store);
-    describeUses(() => store);
+    describeUses(() => store, timesTold);
     describeNames(() => store);
 
     it("answers random operations like a plain model of the contract", () => compareWithModel(store), 20_000);

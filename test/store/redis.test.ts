@@ -16,7 +16,8 @@ afterAll(() => server.stop());
 
 const open = () => openRedisStore({ url: server.url });
 
-describeTokenStore("the Redis store", open);
+// Its own writes it tells at once, and again when the news of them comes back.
+describeTokenStore("the Redis store", open, 2);
 
 it("removes a token from which so many were made that no command could name them all", {
   timeout: 120_000,
