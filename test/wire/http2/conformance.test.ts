@@ -496,6 +496,7 @@ const streamErrors: FailingRow[] = [
   ["8.3.1 (8.1.2.3) two :method", [headers(1, [[":method", "POST"], ...REQUEST])], PROTOCOL],
   ["8.3.1 (8.1.2.3) two :scheme", [headers(1, [[":scheme", "http"], ...REQUEST])], PROTOCOL],
   ["8.3.1 (8.1.2.3) two :path", [headers(1, [[":path", "/"], ...REQUEST])], PROTOCOL],
+  ["8.3.1 two :path, the first of which is empty", [headers(1, [[":path", ""], ...REQUEST])], PROTOCOL],
   ["8.3.1 two :authority", [headers(1, [[":authority", "y"], ...REQUEST])], PROTOCOL],
   // There is nothing here that one could be connected to.
   [
