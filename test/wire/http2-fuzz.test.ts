@@ -1,6 +1,7 @@
 import { connect as connectTcp, createServer, type Server } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import pino from "pino";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { CreateRequestSchema } from "#gen/latchkey/v1/token_service_pb.ts";
 import { type RunningServer, startServer } from "../../src/wire/server.ts";
@@ -22,8 +23,10 @@ function numbers(seed: number): (most: number) => number {
 let server: RunningServer;
 
 beforeAll(async () => {
-  server = await startServer({ ...serverOptions(createEcho()), limits: { defaultTimeout: 500 } });
   const faults: unknown[] = [];
+  // What is thrown inside ends up in the log.
+  const log = pino({ level: "error" }, { write: (line: string) => void faults.push(line) });
+  server = await startServer({ ...serverOptions(createEcho()), log, limits: { defaultTimeout: 500 } });
   const note = (error: unknown) => void faults.push(error);
   process.on("uncaughtException", note).on("unhandledRejection", note);
   return async () => {

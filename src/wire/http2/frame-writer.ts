@@ -14,6 +14,7 @@ export class FrameWriter {
   readonly #socket: Socket;
   #sheet: Buffer | undefined;
   #size = 0;
+  #endOfTurn: NodeJS.Immediate | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -64,6 +65,7 @@ export class FrameWriter {
   /** Writes what waits, and lets what comes next wait for so many milliseconds, unless that is much. */
   rest(duration: number): void {
     this.flush();
+    clearImmediate(this.#endOfTurn);
     this.#sheet = takeSheet();
     setTimeout(() => this.flush(), duration);
   }
@@ -72,7 +74,7 @@ export class FrameWriter {
     if (this.#size + bytes > SHEET_BYTES) this.flush();
     if (!this.#sheet) {
       this.#sheet = takeSheet();
-      setImmediate(() => this.flush());
+      this.#endOfTurn = setImmediate(() => this.flush());
     }
     return this.#sheet;
   }

@@ -45,6 +45,7 @@ export function readRequestHead(headers: readonly Header[]): RequestHead | undef
     const field = PSEUDO[name];
     // Each at most once.
     if (!field || !isValid || head[field] !== "") return undefined;
+    if (value === "" && field !== "authority") return undefined;
     head[field] = value;
   }
   const { method, scheme, path } = head;

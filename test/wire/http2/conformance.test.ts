@@ -402,6 +402,17 @@ describe("the connection ends with GOAWAY, and others are served:", () => {
     await expectServing(server);
   });
 
+  it("5.1 (closed) DATA behind the end of a request that was answered before", async () => {
+    const peer = await say(GREETING, headers(1, withHeader("content-length", "70000"), END_HEADERS));
+    expect(await peer.answer(1)).toMatchObject({ headers: { "grpc-status": "8" } });
+    // It may not have known; but it knows that it has ended.
+    peer.send(data(1, good), data(1, good, END_STREAM));
+    await peer.settle();
+    peer.send(data(1, good));
+    expect(await peer.failure()).toBe(CLOSED);
+    await expectServing(server);
+  });
+
   it("3.4 (3.5) a preface that turns out to be none: as HTTP/1.1, which it would have to be", async () => {
     const peer = await say(Buffer.from("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"));
     await peer.closed;
@@ -496,6 +507,7 @@ const streamErrors: FailingRow[] = [
   ["8.3.1 (8.1.2.3) two :method", [headers(1, [[":method", "POST"], ...REQUEST])], PROTOCOL],
   ["8.3.1 (8.1.2.3) two :scheme", [headers(1, [[":scheme", "http"], ...REQUEST])], PROTOCOL],
   ["8.3.1 (8.1.2.3) two :path", [headers(1, [[":path", "/"], ...REQUEST])], PROTOCOL],
+  ["8.3.1 two :path, the first of which is empty", [headers(1, [[":path", ""], ...REQUEST])], PROTOCOL],
   ["8.3.1 two :authority", [headers(1, [[":authority", "y"], ...REQUEST])], PROTOCOL],
   // There is nothing here that one could be connected to.
   [

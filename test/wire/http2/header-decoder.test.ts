@@ -236,6 +236,26 @@ describe("headers beyond the limit", () => {
   });
 });
 
+it("reads whatever bytes as headers or as none, and throws nothing else", () => {
+  const coded = fc
+    .uint8Array({ maxLength: 60 })
+    .map((bytes) => Buffer.concat([Buffer.of(0, 1, 0x61, 0x80 | bytes.length), bytes]));
+  const part = fc.oneof(fc.uint8Array({ maxLength: 30 }), coded, fc.constant(Buffer.from("4001610162", "hex")));
+  const decoder = new HeaderDecoder(200);
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+      try {
+        const headers = decoder.decode(Buffer.concat(parts));
+        const bytes = headers?.reduce((sum, { name, value }) => sum + name.length + value.length + 32, 0) ?? 0;
+        expect(bytes).toBeLessThanOrEqual(200);
+      } catch (error) {
+        expect(error).toEqual(COMPRESSION_ERROR);
+      }
+    }),
+    { numRuns: 20_000, seed: 7541 },
+  );
+});
+
 const text = (maxLength: number) =>
   fc.oneof(
     fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength }),
