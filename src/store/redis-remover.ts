@@ -15,7 +15,7 @@ const PAUSING_PLAN = 3;
 /** For how long it does, in milliseconds. */
 export const PAUSE = 1000;
 /** How many members of an index one command reads. */
-const SCAN = 500;
+const SCAN = 200;
 /** From how many tokens on a step takes long enough that others must come in between it and the next. */
 const LARGE = 50;
 
