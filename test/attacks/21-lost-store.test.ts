@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
@@ -67,10 +68,11 @@ test.each<[string, (world: World) => unknown, (world: World) => unknown]>([
 );
 
 test("a Redis that can lose tokens is told of at the start, and refused where it is strict", async () => {
-  const { lines } = await start();
+  const { lines, service } = await start();
   const weakness = "nothing is written to the disk, so a restart loses all tokens: set appendonly to yes";
   expect(lines).toContainEqual(expect.objectContaining({ level: 40, weakness }));
-  const strict = { LATCHKEY_STRICT: "1", LATCHKEY_WAIT_REPLICAS: "1" };
+  const keys = join(service.folder, "keys.yaml");
+  const strict = { LATCHKEY_STRICT: "1", LATCHKEY_WAIT_REPLICAS: "1", LATCHKEY_KEYS: keys };
   const error = await start(strict).catch((error: unknown) => error);
   expect(String(error)).toContain(weakness);
   expect(String(error)).toContain("0 replicas are connected, and LATCHKEY_WAIT_REPLICAS is 1");
