@@ -8,7 +8,7 @@ import type { Change } from "./token-store.ts";
  * the listeners to forget all when the connection is lost, and again when it is back: they may have read old data since.
  */
 export async function subscribeToChanges(
-  options: Pick<ConnectionOptions, "location" | "shardKey">,
+  options: Pick<ConnectionOptions, "location" | "shardKey" | "outages">,
 ): Promise<{ connection: RedisConnection; feed: ChangeFeed }> {
   const feed = new ChangeFeed();
   const connection = new RedisConnection({

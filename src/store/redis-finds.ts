@@ -1,6 +1,6 @@
 import type { Token } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { Reader } from "./redis-connection.ts";
 import { recordKey } from "./redis-keys.ts";
 
 /** How many records one command reads, so that none takes long. */
@@ -17,10 +17,10 @@ interface Wanted {
  * costs a fraction of a command each.
  */
 export class RecordFinder {
-  readonly #reader: RedisConnection;
+  readonly #reader: Reader;
   #wanted: Wanted[] = [];
 
-  constructor(reader: RedisConnection) {
+  constructor(reader: Reader) {
     this.#reader = reader;
   }
 
@@ -37,7 +37,7 @@ export class RecordFinder {
     this.#wanted = [];
     const keys = wanted.map(({ id }) => recordKey(id));
     this.#reader
-      .read((client) => client.mgetBuffer(keys))
+      .read((client) => client.mgetBuffer(keys), keys.length)
       .then(
         (records) => {
           for (const [index, asked] of wanted.entries()) answer(asked, records[index]);

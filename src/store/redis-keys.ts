@@ -7,6 +7,12 @@ import { restOf, tagIn } from "./shard.ts";
  */
 export const META_KEY = "lk:meta";
 
+/** An empty string that is written for the replicas to follow. */
+export const TICK_KEY = "lk:tick";
+
+/** Never there. */
+export const FREE_KEY = "lk:none";
+
 /** A set: the fingerprints of the service keys. */
 export const FINGERPRINTS_KEY = "lk:keys";
 

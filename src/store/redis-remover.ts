@@ -1,5 +1,5 @@
 import type { Owner, Token } from "../domain/token.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { Reader, RedisConnection } from "./redis-connection.ts";
 import { type Doomed, readDoomed, readFamily, readSet, STEP, stepsOf } from "./redis-families.ts";
 import { idOfMember, indexKey, indexMember, pauseKey } from "./redis-keys.ts";
 import type { Removal } from "./redis-removal.ts";
@@ -43,17 +43,13 @@ async function scanIndex(
  * for none of them, and each part is read once, however many there are.
  */
 export class RedisRemover {
-  readonly #reader: RedisConnection;
+  readonly #reader: Reader;
   readonly #writer: RedisConnection;
   readonly #run: (removal: Removal) => Promise<number | undefined>;
   #largeSteps: Promise<unknown> = Promise.resolve();
 
   /** @param run carries out one step, as `removeTokens` does. */
-  constructor(
-    reader: RedisConnection,
-    writer: RedisConnection,
-    run: (removal: Removal) => Promise<number | undefined>,
-  ) {
+  constructor(reader: Reader, writer: RedisConnection, run: (removal: Removal) => Promise<number | undefined>) {
     this.#reader = reader;
     this.#writer = writer;
     this.#run = run;

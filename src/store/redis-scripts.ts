@@ -92,6 +92,11 @@ redis.call('HSETNX', KEYS[1], 'shard_key', ARGV[1])
 return {redis.call('HGET', KEYS[1], 'shard_key'), read_clock()}
 `;
 
+// Writes whatever was written before, and also where memory is full.
+const TICK = `#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], '')
+`;
+
 export type Value = string | number | Buffer;
 
 interface Scripts {
@@ -109,6 +114,8 @@ interface Scripts {
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
   adoptKeys(key: string, ...fingerprints: string[]): Promise<number>;
+  /** A write that changes nothing, for the replicas to follow. */
+  tick(key: string): Promise<unknown>;
   /** Answers the shard key of the data, the given one if it had none; and the server's time in milliseconds. */
   claimData(key: string, shardKey: string): Promise<[shardKey: string, now: number]>;
 }
@@ -124,6 +131,7 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("pruneIndex", { lua: PRUNE });
   client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });
+  client.defineCommand("tick", { numberOfKeys: 1, lua: TICK });
   client.defineCommand("claimData", { numberOfKeys: 1, lua: CLAIM });
   return client as ScriptedRedis;
 }

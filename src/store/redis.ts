@@ -1,13 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { announce, subscribeToChanges } from "./redis-changes.ts";
-import { RedisConnection } from "./redis-connection.ts";
+import { inspectRedis } from "./redis-checks.ts";
+import { type Reader, RedisConnection } from "./redis-connection.ts";
+import type { Durability } from "./redis-durable.ts";
 import { RecordFinder } from "./redis-finds.ts";
-import { aliasKey, claimKey, FINGERPRINTS_KEY } from "./redis-keys.ts";
+import { aliasKey, claimKey, FINGERPRINTS_KEY, FREE_KEY } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
+import { RedisOutages } from "./redis-outages.ts";
 import { readPage } from "./redis-pages.ts";
 import { type Removal, removeTokens } from "./redis-removal.ts";
 import { PAUSE, RedisRemover } from "./redis-remover.ts";
@@ -16,6 +19,7 @@ import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, contended, idTaken } from "./rules.ts";
 import { SHARD_KEY_LENGTH, shardTagger } from "./shard.ts";
+import type { StoreListener } from "./store-events.ts";
 import type { Change, Claim, InsertOptions, Mark, PageRange, TokenStore } from "./token-store.ts";
 
 /** How often, in milliseconds, a write tries again that a removal holds up. */
@@ -29,6 +33,9 @@ export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; see `parseRedisUrl`. */
   readonly url: string;
   readonly tls?: RedisTls | undefined;
+  /** What `settled` acknowledges, and each write. Default: what the server has. */
+  readonly durability?: Durability | undefined;
+  readonly listener?: StoreListener | undefined;
 }
 
 /**
@@ -36,45 +43,54 @@ export interface RedisStoreOptions {
  *
  * @throws INVALID_REQUEST for a URL of another form, STORE_UNAVAILABLE if the server does not serve us.
  */
-export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<TokenStore> {
-  const location = parseRedisUrl(url, tls);
+export async function openRedisStore({ url, tls, durability, listener }: RedisStoreOptions): Promise<TokenStore> {
+  const shared = { location: parseRedisUrl(url, tls), outages: new RedisOutages(listener) };
   const freshKey = randomBytes(SHARD_KEY_LENGTH).toString("hex");
-  const writer = new RedisConnection({ location, pipelining: false, shardKey: freshKey });
+  const writer = new RedisConnection({ ...shared, pipelining: false, shardKey: freshKey, durability });
   await writer.open();
   const { shardKey } = writer;
-  const reader = new RedisConnection({ location, pipelining: true, shardKey });
+  const reader = new RedisConnection({ ...shared, pipelining: true, shardKey });
   try {
     await reader.open();
-    return new RedisStore(reader, writer, await subscribeToChanges({ location, shardKey }));
+    const { connection, feed } = await subscribeToChanges({ ...shared, shardKey });
+    return new RedisStore({ reader, writer, subscriber: connection, feed, durability });
   } catch (error) {
     await Promise.all([writer.close(), reader.close()]);
     throw error;
   }
 }
 
+interface Means {
+  readonly reader: RedisConnection;
+  readonly writer: RedisConnection;
+  readonly subscriber: RedisConnection;
+  readonly feed: ChangeFeed;
+  readonly durability: Durability | undefined;
+}
+
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
   readonly clock: Clock;
-  readonly #reader: RedisConnection;
+  readonly settled: TokenStore;
+  readonly #means: Means;
+  readonly #reader: Reader;
   readonly #finder: RecordFinder;
   readonly #writer: RedisConnection;
   readonly #remover: RedisRemover;
-  readonly #subscriber: RedisConnection;
   readonly #feed: ChangeFeed;
 
-  constructor(
-    reader: RedisConnection,
-    writer: RedisConnection,
-    subscription: { connection: RedisConnection; feed: ChangeFeed },
-  ) {
+  constructor(means: Means, reader: Reader = means.reader) {
+    const { writer, feed, durability } = means;
+    this.#means = means;
     this.#reader = reader;
     this.#finder = new RecordFinder(reader);
     this.#writer = writer;
     this.#remover = new RedisRemover(reader, writer, (removal) => this.#remove(removal));
     this.clock = writer.clock.now;
-    this.#subscriber = subscription.connection;
-    this.#feed = subscription.feed;
+    this.#feed = feed;
     this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));
+    const settles = reader === means.reader && (durability?.replicas ?? 0) > 0;
+    this.settled = settles ? new RedisStore(means, { read: (run, callers) => writer.settle(run, callers) }) : this;
   }
 
   async insert(token: Token, options: InsertOptions = {}) {
@@ -102,7 +118,7 @@ class RedisStore implements TokenStore {
 
   async claim({ tag, name, value, until }: Claim) {
     const key = claimKey(tag, name);
-    const known = await this.#writer.use((client) => client.set(key, value, "PXAT", timeText(until), "NX", "GET"));
+    const known = await this.#writer.settle((client) => client.set(key, value, "PXAT", timeText(until), "NX", "GET"));
     return known ?? value;
   }
 
@@ -112,7 +128,7 @@ class RedisStore implements TokenStore {
 
   async addAlias(alias: string, id: string, purgeTime: number | undefined) {
     const key = aliasKey(alias);
-    await this.#writer.use(async (client) => {
+    await this.#writer.settle(async (client) => {
       const until = purgeTime === undefined ? undefined : timeText(purgeTime);
       const known = await (until === undefined
         ? client.set(key, id, "NX", "GET")
@@ -149,7 +165,7 @@ class RedisStore implements TokenStore {
 
   /** Runs one step of a removal, and tells of it. */
   #remove(removal: Removal) {
-    const removing = this.#writer.use((client) => removeTokens(client, removal));
+    const removing = this.#writer.settle((client) => removeTokens(client, removal));
     const changes = removal.tokens.map(({ id }) => ({ type: "deleted", id }) as const);
     return announce(this.#feed, removing, changes, (count) => count !== undefined);
   }
@@ -159,7 +175,7 @@ class RedisStore implements TokenStore {
     run: (client: ScriptedRedis) => Promise<T>,
   ): Promise<Exclude<T, "paused">> {
     for (let waited = 0; waited <= PAUSE; waited += PAUSE_POLL) {
-      const answer = await this.#writer.use(run);
+      const answer = await this.#writer.settle(run);
       if (answer !== "paused") return answer as Exclude<T, "paused">;
       await setTimeout(PAUSE_POLL);
     }
@@ -171,15 +187,23 @@ class RedisStore implements TokenStore {
   }
 
   async adoptKeys(fingerprints: readonly string[]) {
-    return this.#writer.use(async (client) => (await client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints)) === 1);
+    return this.#writer.settle(async (client) => (await client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints)) === 1);
+  }
+
+  inspect() {
+    const { durability } = this.#means;
+    const lead = this.clock() - systemClock();
+    return this.#writer.use((client) => inspectRedis(client, { durability, lead, freeKey: FREE_KEY }));
   }
 
   async ping() {
-    await Promise.all([this.#reader, this.#writer].map((connection) => connection.ping()));
+    const { reader, writer } = this.#means;
+    await Promise.all([reader, writer].map((connection) => connection.ping()));
   }
 
   async close() {
     this.#feed.close();
-    await Promise.all([this.#reader, this.#writer, this.#subscriber].map((connection) => connection.close()));
+    const { reader, writer, subscriber } = this.#means;
+    await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
   }
 }
