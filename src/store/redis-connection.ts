@@ -1,20 +1,21 @@
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { TokenError } from "../errors.ts";
 import { RedisClock } from "./redis-clock.ts";
-import { META_KEY } from "./redis-keys.ts";
-import type { RedisLocation } from "./redis-location.ts";
+import type { Address, RedisLocation, SentinelLocation } from "./redis-location.ts";
 import { defineScripts, type ScriptedRedis } from "./redis-scripts.ts";
 
 /** How long a command waits for a lost connection to come back, in milliseconds from the loss. */
-const GRACE = 400;
+export const GRACE = 400;
 /** A read that fails within this many milliseconds is tried once more. */
 const QUICK = 200;
 /** How long the first connection may take, in milliseconds. */
-const OPEN_TIMEOUT = 1500;
+export const OPEN_TIMEOUT = 1500;
+/** The same through sentinels, of which some may be lost. */
+const SENTINEL_OPEN_TIMEOUT = 4000;
 /** How often a connection is checked, in milliseconds. */
-const CHECK_INTERVAL = 1000;
+export const CHECK_INTERVAL = 1000;
 /** When a caller may try again, in milliseconds. */
-const RETRY_DELAY = 500;
+export const RETRY_DELAY = 500;
 /** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
 const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 
@@ -22,6 +23,7 @@ const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 // came late could undo a removal which was acknowledged meanwhile.
 const LIMITS = {
   connectTimeout: 1000,
+  disconnectTimeout: 200,
   socketTimeout: 800,
   commandTimeout: 1000,
   maxRetriesPerRequest: 0,
@@ -31,12 +33,27 @@ const LIMITS = {
   retryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
 };
 
+// Sentinels are asked for the master at each connection, one after the other; those that tell of a new one are listened to.
+const SENTINEL_LIMITS = {
+  role: "master",
+  failoverDetector: true,
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
+  sentinelReconnectStrategy: () => 1000,
+} as const;
+
 export interface ConnectionOptions {
-  readonly location: RedisLocation;
+  /** Of the server, or of the sentinels that know it. */
+  readonly location: RedisLocation | SentinelLocation;
   /** Gathers what is sent in one turn of the event loop: faster for many callers at once. */
   readonly pipelining: boolean;
-  /** The shard key of the data, or one for data that has none yet. */
-  readonly shardKey: string;
+  /**
+   * Makes sure that the server may be used: that it takes writes, and has the right data behind it. Answers the server's time in
+   * milliseconds since 1970.
+   */
+  readonly claim: (client: ScriptedRedis) => Promise<number>;
+  /** Tells another server of the same kind for the next connection, after one was lost. */
+  readonly next?: () => Address;
   /** Runs whenever a connection was made, before it is used. */
   readonly prepare?: (client: ScriptedRedis) => Promise<unknown>;
 }
@@ -55,34 +72,43 @@ export class RedisConnection {
   #serving = Promise.withResolvers<void>();
   #lostAt = performance.now();
   #lastError: unknown = new Error("not connected");
-  #shardKey: string;
   #hasClaimed = false;
 
   constructor(options: ConnectionOptions) {
-    const { location, pipelining, shardKey } = options;
+    const { location, pipelining, next } = options;
     this.#options = options;
-    this.#shardKey = shardKey;
-    this.client = defineScripts(new Redis({ ...location, ...LIMITS, enableAutoPipelining: pipelining }));
+    const limits = { ...LIMITS, ...("sentinels" in location && SENTINEL_LIMITS) };
+    this.client = defineScripts(new Redis({ ...location, ...limits, enableAutoPipelining: pipelining }));
     this.client.on("error", (error) => {
       this.#lastError = error;
     });
-    this.client.on("close", () => this.#lose());
+    this.client.on("close", () => {
+      this.#lose();
+      // ioredis reads them when it connects.
+      if (next) Object.assign(this.client.options, next());
+    });
     this.client.on("ready", () => void this.#admit());
     this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL).unref();
   }
 
-  /** The shard key of the data. */
-  get shardKey(): string {
-    return this.#shardKey;
+  /** Whether it may be used now. */
+  get serves(): boolean {
+    return this.#serves;
+  }
+
+  /** Begins to connect, and goes on until it serves. */
+  connect(): void {
+    this.client.connect().catch(() => {});
   }
 
   /** Connects for the first time: resolves once it serves, rejects with STORE_UNAVAILABLE as soon as that failed. */
   async open(): Promise<void> {
     const failed = new Promise<never>((_, reject) => this.client.once("error", reject));
     failed.catch(() => {});
-    this.client.connect().catch(() => {});
+    this.connect();
     try {
-      await Promise.race([failed, this.#served(OPEN_TIMEOUT)]);
+      const timeout = "sentinels" in this.#options.location ? SENTINEL_OPEN_TIMEOUT : OPEN_TIMEOUT;
+      await Promise.race([failed, this.served(timeout)]);
     } catch (error) {
       await this.close();
       throw this.#unavailable(error);
@@ -92,7 +118,7 @@ export class RedisConnection {
   /** Runs commands once the connection serves. Whatever they throw leaves as a TokenError. */
   async use<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
     try {
-      if (!this.#serves) await this.#served(this.#lostAt + GRACE - performance.now());
+      if (!this.#serves) await this.served(this.#lostAt + GRACE - performance.now());
       return await run(this.client);
     } catch (error) {
       throw this.#unavailable(error);
@@ -125,8 +151,8 @@ export class RedisConnection {
     this.client.disconnect();
   }
 
-  /** Waits until the connection serves; 0 or less: not at all. */
-  async #served(timeout: number): Promise<void> {
+  /** Waits until the connection serves, for so many milliseconds; 0 or less: not at all. */
+  async served(timeout: number): Promise<void> {
     if (timeout <= 0) throw this.#lastError;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -157,17 +183,9 @@ export class RedisConnection {
     }
   }
 
-  /** Makes sure that the server takes writes, and that its data is that of the shard key: else all ids would be wrong. */
   async #claim(): Promise<void> {
     try {
-      let found = "";
-      await this.clock.learn(async () => {
-        const [shardKey, now] = await this.client.claimData(META_KEY, this.#shardKey);
-        found = shardKey;
-        return now;
-      });
-      if (this.#hasClaimed && found !== this.#shardKey) throw new Error("the data was replaced: restart Latchkey");
-      this.#shardKey = found;
+      await this.clock.learn(() => this.#options.claim(this.client));
       this.#hasClaimed = true;
     } catch (error) {
       // A server that only can't save, for example, can still be read.
@@ -189,10 +207,14 @@ export class RedisConnection {
 
   #unavailable(error: unknown): TokenError {
     if (error instanceof TokenError) return error;
-    const { host, port } = this.#options.location;
-    const cause = redact(error, `Redis at ${host}:${port}`);
+    const cause = redact(error, placeOf(this.client.options));
     return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
   }
+}
+
+function placeOf({ host, port, sentinels, name }: RedisOptions): string {
+  if (!sentinels) return `Redis at ${host}:${port}`;
+  return `Redis master ${name} of the sentinels at ${sentinels.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join()}`;
 }
 
 /** Whether an error is what Redis answered, and not a failure to reach it. */

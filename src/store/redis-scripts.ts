@@ -92,6 +92,12 @@ redis.call('HSETNX', KEYS[1], 'shard_key', ARGV[1])
 return {redis.call('HGET', KEYS[1], 'shard_key'), read_clock()}
 `;
 
+// For masters of a cluster that do not hold the key which the claim is kept in.
+const PROBE = `#!lua flags=allow-oom
+${COMMON}
+return read_clock()
+`;
+
 export type Value = string | number | Buffer;
 
 interface Scripts {
@@ -111,6 +117,8 @@ interface Scripts {
   adoptKeys(key: string, ...fingerprints: string[]): Promise<number>;
   /** Answers the shard key of the data, the given one if it had none; and the server's time in milliseconds. */
   claimData(key: string, shardKey: string): Promise<[shardKey: string, now: number]>;
+  /** Answers the server's time in milliseconds, if it takes writes. */
+  probeMaster(): Promise<number>;
 }
 
 /** A client that knows the scripts. */
@@ -125,5 +133,6 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });
   client.defineCommand("claimData", { numberOfKeys: 1, lua: CLAIM });
+  client.defineCommand("probeMaster", { numberOfKeys: 0, lua: PROBE });
   return client as ScriptedRedis;
 }

@@ -1,0 +1,192 @@
+import { setTimeout } from "node:timers/promises";
+import { TokenError } from "../errors.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { subscribeToChanges } from "./redis-changes.ts";
+import { RedisClock } from "./redis-clock.ts";
+import { checkClusterState } from "./redis-cluster-map.ts";
+import { ClusterMembers } from "./redis-cluster-members.ts";
+import type { ClusterNode, Outcome } from "./redis-cluster-node.ts";
+import { CHECK_INTERVAL, GRACE, RETRY_DELAY, type RedisConnection } from "./redis-connection.ts";
+import { DataClaim } from "./redis-data-claim.ts";
+import { META_KEY } from "./redis-keys.ts";
+import type { ClusterLocation } from "./redis-location.ts";
+import type { RedisNodes } from "./redis-nodes.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
+import { slotOf } from "./redis-slots.ts";
+
+/** How long a step may take, with all that nodes refuse meanwhile, in milliseconds. */
+const DEADLINE = 1500;
+/** How long to wait before a node is asked again that has refused, in milliseconds. */
+const PAUSE = 25;
+/** After how many nodes that sent us on we wait before we follow another one: they don't agree yet. */
+const HOPS = 5;
+
+type Side = "reader" | "writer";
+type Step<T> = (client: ScriptedRedis) => Promise<T>;
+
+/**
+ * Connects to the masters of a cluster.
+ *
+ * @throws STORE_UNAVAILABLE if it does not serve us.
+ */
+export async function openClusterNodes(location: ClusterLocation): Promise<RedisNodes> {
+  const members = new ClusterMembers(location);
+  const cluster = new ClusterNodes(members);
+  try {
+    await members.open();
+    await cluster.open();
+    return cluster;
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+/** Takes each step to the master that serves its slot, and follows where nodes send us on. */
+class ClusterNodes implements RedisNodes {
+  readonly #members: ClusterMembers;
+  readonly #data = new DataClaim();
+  readonly #clock = new RedisClock();
+  #timer: NodeJS.Timeout | undefined;
+  #subscription: { connection: RedisConnection; feed: ChangeFeed } | undefined;
+
+  constructor(members: ClusterMembers) {
+    this.#members = members;
+  }
+
+  async open(): Promise<void> {
+    await this.#claim();
+    this.#timer = setInterval(() => void this.#claim().catch(() => {}), CHECK_INTERVAL).unref();
+    this.#subscription = await subscribeToChanges({
+      location: { ...this.#members.access, ...this.#anyAddress() },
+      next: () => this.#anyAddress(),
+      claim: (client) => this.#claimSubscriber(client),
+    });
+  }
+
+  get shardKey(): Buffer {
+    return this.#data.shardKey;
+  }
+
+  get clock() {
+    return this.#clock.now;
+  }
+
+  get feed(): ChangeFeed {
+    if (!this.#subscription) throw new Error("the cluster is not open");
+    return this.#subscription.feed;
+  }
+
+  get(key: string): Promise<Buffer | null> {
+    return this.read(key, (client) => client.getBuffer(key));
+  }
+
+  read<T>(key: string, run: Step<T>): Promise<T> {
+    return this.#run("reader", key, run);
+  }
+
+  write<T>(key: string, run: Step<T>): Promise<T> {
+    return this.#run("writer", key, run);
+  }
+
+  async ping(): Promise<void> {
+    await Promise.all([this.#claim(), this.read(META_KEY, (client) => client.exists(META_KEY))]);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#subscription?.feed.close();
+    await Promise.all([this.#members.close(), this.#subscription?.connection.close()]);
+  }
+
+  async #claim(): Promise<void> {
+    await this.#clock.learn(() => this.#carryOut("writer", META_KEY, (client) => this.#data.claim(client)));
+  }
+
+  /** Messages reach every node, but one that is cut off from most others would be silent. */
+  async #claimSubscriber(client: ScriptedRedis): Promise<number> {
+    const [id, [seconds]] = await Promise.all([client.cluster("MYID"), client.time(), checkClusterState(client)]);
+    if (!this.#members.includes(id)) throw new Error("a node of another cluster has come to this address");
+    return Number(seconds) * 1000;
+  }
+
+  #anyAddress() {
+    const masters = this.#members.masters;
+    const serving = masters.filter((node) => node.serves);
+    const choice = serving.length > 0 ? serving : masters;
+    const node = choice[Math.floor(Math.random() * choice.length)];
+    if (!node) throw unavailable("no master is known");
+    return node.address;
+  }
+
+  async #run<T>(side: Side, key: string, step: Step<T>): Promise<T> {
+    if (this.#data.isReplaced) throw unavailable("the data was replaced: restart Latchkey");
+    return this.#carryOut(side, key, step);
+  }
+
+  async #carryOut<T>(side: Side, key: string, step: Step<T>): Promise<T> {
+    const slot = slotOf(key);
+    const start = performance.now();
+    let node = this.#members.holder(slot);
+    let isAsking = false;
+    for (let hops = 0; ; hops++) {
+      const trying: Promise<Outcome<T>> | undefined = node?.run(side, isAsking, step);
+      // The first attempt has bounds of its own.
+      const outcome = await (hops === 0 ? trying : trying && within(start + DEADLINE - performance.now(), trying));
+      if (outcome && "value" in outcome) return outcome.value;
+      if (performance.now() - start > DEADLINE - PAUSE) throw unavailable(`slot ${slot} is not served in time`);
+      ({ node, isAsking } = await this.#goOn(slot, { node, isAsking, hops, start }, outcome));
+    }
+  }
+
+  /** Where to go after a step was not carried out. */
+  async #goOn(
+    slot: number,
+    last: { node: ClusterNode | undefined; isAsking: boolean; hops: number; start: number },
+    outcome: Exclude<Outcome<unknown>, { value: unknown }> | undefined,
+  ): Promise<{ node: ClusterNode | undefined; isAsking: boolean }> {
+    const members = this.#members;
+    if (outcome && "unsent" in outcome) {
+      // It does not serve us. Perhaps another one has taken over.
+      await this.#refresh();
+      const node = members.holder(slot);
+      if (node === last.node && !last.isAsking) throw outcome.unsent;
+      return { node, isAsking: false };
+    }
+    switch (outcome?.refusal) {
+      case "moved":
+        if (last.hops >= HOPS) await setTimeout(PAUSE);
+        return { node: members.move(slot, outcome.address), isAsking: false };
+      case "ask":
+        if (last.hops >= HOPS) await setTimeout(PAUSE);
+        return { node: members.at(outcome.address), isAsking: true };
+      case "again":
+        await setTimeout(PAUSE);
+        return { node: members.holder(slot), isAsking: false };
+      default:
+        // Calls must not gather while nothing serves them.
+        if (performance.now() - last.start > GRACE) throw unavailable(`the cluster does not serve slot ${slot}`);
+        await Promise.all([this.#refresh(), setTimeout(PAUSE)]);
+        return { node: members.holder(slot), isAsking: false };
+    }
+  }
+
+  /** For a moment at most. */
+  async #refresh(): Promise<void> {
+    await Promise.race([this.#members.refresh().catch(() => {}), setTimeout(GRACE)]);
+  }
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = setTimeout(Math.max(milliseconds, 0), undefined, over).then(() => {
+    throw unavailable("no answer in time");
+  });
+  late.catch(() => {});
+  return Promise.race([promise, late]).finally(() => over.abort());
+}
+
+function unavailable(problem: string): TokenError {
+  const cause = new Error(`Redis Cluster: ${problem}`);
+  return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
+}

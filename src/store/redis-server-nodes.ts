@@ -1,0 +1,75 @@
+import type { ChangeFeed } from "./change-feed.ts";
+import { subscribeToChanges } from "./redis-changes.ts";
+import { type ConnectionOptions, RedisConnection } from "./redis-connection.ts";
+import { DataClaim } from "./redis-data-claim.ts";
+import type { RedisNodes } from "./redis-nodes.ts";
+import type { ScriptedRedis } from "./redis-scripts.ts";
+import { ValueReader } from "./redis-values.ts";
+
+/**
+ * Connects to one server, or to the master that sentinels know.
+ *
+ * @throws STORE_UNAVAILABLE if it does not serve us.
+ */
+export async function openServerNodes(location: ConnectionOptions["location"]): Promise<RedisNodes> {
+  const data = new DataClaim();
+  const claim = (client: ScriptedRedis) => data.claim(client);
+  const writer = new RedisConnection({ location, claim, pipelining: false });
+  await writer.open();
+  const reader = new RedisConnection({ location, claim, pipelining: true });
+  try {
+    await reader.open();
+    const { connection, feed } = await subscribeToChanges({ location, claim });
+    return new ServerNodes({ reader, writer, subscriber: connection, feed, shardKey: data.shardKey });
+  } catch (error) {
+    await Promise.all([writer.close(), reader.close()]);
+    throw error;
+  }
+}
+
+interface Connections {
+  readonly reader: RedisConnection;
+  readonly writer: RedisConnection;
+  readonly subscriber: RedisConnection;
+  readonly feed: ChangeFeed;
+  readonly shardKey: Buffer;
+}
+
+class ServerNodes implements RedisNodes {
+  readonly shardKey: Buffer;
+  readonly clock: RedisNodes["clock"];
+  readonly feed: ChangeFeed;
+  readonly #connections: Connections;
+  readonly #values: ValueReader;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+    this.#values = new ValueReader(connections.reader);
+    this.shardKey = connections.shardKey;
+    this.clock = connections.writer.clock.now;
+    this.feed = connections.feed;
+  }
+
+  get(key: string): Promise<Buffer | null> {
+    return this.#values.get(key);
+  }
+
+  read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    return this.#connections.reader.read(run);
+  }
+
+  write<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    return this.#connections.writer.use(run);
+  }
+
+  async ping(): Promise<void> {
+    const { reader, writer } = this.#connections;
+    await Promise.all([reader.ping(), writer.ping()]);
+  }
+
+  async close(): Promise<void> {
+    const { reader, writer, subscriber } = this.#connections;
+    this.feed.close();
+    await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
+  }
+}
