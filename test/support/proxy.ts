@@ -1,25 +1,41 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy in front of a port of this machine, which can lose what comes back. */
-export interface LossyProxy {
+/** A TCP proxy in front of a server, which can do what networks do. */
+export interface TcpProxy {
   readonly port: number;
   /** From now on, what comes back is dropped. */
   swallowAnswers(): void;
   passAnswers(): void;
+  /** From now on, all that is sent arrives so many milliseconds later, each way. 0 is as it was. */
+  delay(milliseconds: number): void;
+  /** A black hole: connections stay, new ones are accepted, and nothing arrives. */
+  hold(): void;
+  /** Ends the black hole. What was sent in the meantime arrives, as it does when TCP sends it again. */
+  release(): void;
   /** Breaks all connections. New ones can be made. */
   cut(): void;
   close(): void;
 }
 
-export async function startProxy(target: number): Promise<LossyProxy> {
+/** What holds for all connections now. */
+interface Weather {
+  passesAnswers: boolean;
+  delay: number;
+  held: boolean;
+}
+
+export async function startProxy(target: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let passes = true;
-  const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
-    client.pipe(upstream);
-    upstream.on("data", (data) => passes && client.write(data)).on("end", () => client.end());
-    client.on("close", () => upstream.destroy());
+  const lanes = new Set<() => void>();
+  const weather: Weather = { passesAnswers: true, delay: 0, held: false };
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const upstream = connect({ port: target, host, allowHalfOpen: true, noDelay: true });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket.on("error", () => {}));
+      socket.once("close", () => sockets.delete(socket));
+    }
+    openLane(client, upstream, weather, lanes, () => true);
+    openLane(upstream, client, weather, lanes, () => weather.passesAnswers);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -30,10 +46,20 @@ export async function startProxy(target: number): Promise<LossyProxy> {
   return {
     port: typeof address === "object" && address ? address.port : 0,
     swallowAnswers: () => {
-      passes = false;
+      weather.passesAnswers = false;
     },
     passAnswers: () => {
-      passes = true;
+      weather.passesAnswers = true;
+    },
+    delay: (milliseconds) => {
+      weather.delay = milliseconds;
+    },
+    hold: () => {
+      weather.held = true;
+    },
+    release: () => {
+      weather.held = false;
+      for (const flush of lanes) flush();
     },
     cut,
     close: () => {
@@ -41,4 +67,36 @@ export async function startProxy(target: number): Promise<LossyProxy> {
       server.close();
     },
   };
+}
+
+/** Carries what one socket says to the other, in order. `lanes` has, as long as it lives, how to make it look again. */
+function openLane(from: Socket, to: Socket, weather: Weather, lanes: Set<() => void>, isOpen: () => boolean): void {
+  const onTheWay: { readonly event: Buffer | "end" | "reset"; readonly due: number }[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  const deliver = (event: Buffer | "end" | "reset") => {
+    if (event === "reset") to.destroy();
+    else if (event === "end") to.end();
+    else if (isOpen()) to.write(event);
+    if (typeof event === "string") lanes.delete(flush);
+  };
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    for (let next = onTheWay[0]; next !== undefined && !weather.held; next = onTheWay[0]) {
+      const wait = next.due - performance.now();
+      if (wait > 0) {
+        timer = setTimeout(flush, wait);
+        return;
+      }
+      onTheWay.shift();
+      deliver(next.event);
+    }
+  };
+  const send = (event: Buffer | "end" | "reset") => {
+    onTheWay.push({ event, due: weather.delay === 0 ? 0 : performance.now() + weather.delay });
+    if (timer === undefined) flush();
+  };
+  lanes.add(flush);
+  from.on("data", send).once("end", () => send("end"));
+  from.once("close", (failed) => failed && send("reset"));
 }
