@@ -9,6 +9,12 @@ export interface IslandPlace {
   readonly nodes: readonly number[];
 }
 
+/** Where the n-th node of a topology runs. */
+export function siteOf(n: number, place: IslandPlace | undefined): Site {
+  if (!place) return LOOPBACK;
+  return place.nodes.includes(n) ? place.partition.island : place.partition.mainland;
+}
+
 /** What can be set apart: SIGSTOP is the stand-in for a cut where there are no namespaces. */
 export interface Freezable {
   freeze(): void;

@@ -1,9 +1,9 @@
 import { createFolder } from "./at-end.ts";
 import { formCluster, isHealthy, readSelf } from "./cluster-state.ts";
-import type { IslandPlace } from "./partition.ts";
-import { type ClientTls, prepareAccess, type RedisAccessOptions, userInfo } from "./redis-access.ts";
-import { type RedisNode, startRedisNodes } from "./redis-node.ts";
-import { LOOPBACK } from "./site.ts";
+import { type IslandPlace, siteOf } from "./partition.ts";
+import { type ClientTls, type Directive, prepareAccess, type RedisAccessOptions, userInfo } from "./redis-access.ts";
+import { type NodePorts, type RedisNode, startRedisNodes } from "./redis-node.ts";
+import type { Site } from "./site.ts";
 import { beginSlotMove, type SlotMove } from "./slot-move.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -39,6 +39,8 @@ export interface RedisCluster {
   untilHealthy(): Promise<void>;
   /** CLUSTER FAILOVER to this replica; FORCE does it without the master's consent, TAKEOVER without the others' as well. */
   failOver(to: RedisNode, how?: "FORCE" | "TAKEOVER"): Promise<void>;
+  /** Of the default user, on all nodes. Clients have to sign in anew. */
+  changePassword(password: string): Promise<void>;
   /** Opens a slot for its move to another master, as live resharding does. */
   moveSlot(slot: number, to: RedisNode): Promise<SlotMove>;
   /** Ends it and deletes its data, as the end of this process does. */
@@ -63,7 +65,18 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   };
   try {
     const { tls, directives } = prepareAccess(folder.path, options, options.island?.partition.addresses);
-    nodes = await startRedisNodes(Array.from({ length: SIZE }, (_, n) => nodeOptions(n)));
+    const starts = Array.from({ length: SIZE }, (_, n) => {
+      const site = siteOf(n, options.island);
+      return {
+        folder: `${folder.path}/${n}`,
+        password,
+        tls,
+        isProxied: options.proxies ?? false,
+        site,
+        configure: (ports: NodePorts) => [...clusterDirectives(site, ports, options), ...directives],
+      };
+    });
+    nodes = await startRedisNodes(starts);
     await formCluster(nodes.slice(0, MASTERS), nodes.slice(MASTERS));
     await untilHealthy();
     const places = nodes.map((node) => `${node.host}:${node.announced}`);
@@ -80,39 +93,34 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
         await to.admin.call("CLUSTER", "FAILOVER", ...(how ? [how] : []));
         await waitUntil("the replica is master", async () => (await readSelf(to)).isMaster);
       },
-      moveSlot: async (slot, to) => beginSlotMove(slot, await masterOf(slot), to, nodes, password),
+      async changePassword(next) {
+        await Promise.all(nodes.map((node) => node.changePassword(next)));
+      },
+      moveSlot: async (slot, to) => beginSlotMove(slot, await masterOf(slot), to, nodes),
       stop,
     };
-
-    function nodeOptions(n: number) {
-      const { island, nodeTimeout = 1000, config = {} } = options;
-      const site = island?.nodes.includes(n) ? island.partition.island : (island?.partition.mainland ?? LOOPBACK);
-      return {
-        folder: `${folder.path}/${n}`,
-        password,
-        tls,
-        isProxied: options.proxies ?? false,
-        site,
-        configure: (ports: { bus: number; announced: number }) =>
-          Object.entries({
-            "cluster-enabled": "yes",
-            "cluster-port": `${ports.bus}`,
-            "cluster-node-timeout": `${nodeTimeout}`,
-            "cluster-announce-ip": site.host,
-            [tls ? "cluster-announce-tls-port" : "cluster-announce-port"]: `${ports.announced}`,
-            "cluster-announce-bus-port": `${ports.bus}`,
-            ...(tls && { "tls-cluster": "yes" }),
-            save: "",
-            "maxmemory-policy": "noeviction",
-            "repl-diskless-sync-delay": "0",
-            ...config,
-          }).concat(directives.map(([name = "", ...words]) => [name, ...words] as [string, string])),
-      };
-    }
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function clusterDirectives(site: Site, { bus, announced }: NodePorts, options: RedisClusterOptions): Directive[] {
+  const { tls, nodeTimeout = 1000, config = {} } = options;
+  return Object.entries({
+    "cluster-enabled": "yes",
+    "cluster-port": `${bus}`,
+    "cluster-node-timeout": `${nodeTimeout}`,
+    "cluster-announce-ip": site.host,
+    "cluster-announce-bus-port": `${bus}`,
+    ...(tls
+      ? { "tls-cluster": "yes", "cluster-announce-tls-port": `${announced}` }
+      : { "cluster-announce-port": `${announced}` }),
+    save: "",
+    "maxmemory-policy": "noeviction",
+    "repl-diskless-sync-delay": "0",
+    ...config,
+  });
 }
 
 /** A master that was cut off or frozen may still believe that it holds the slot; its epoch is older. */

@@ -49,8 +49,10 @@ export interface RedisNode extends NodePorts {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
-  /** CONFIG SET, for the next start as well. Connections that are signed in stay so when a password changes. */
+  /** CONFIG SET, for the next start as well. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
+  /** Of the default user, here and where it signs in at others. Cuts off the clients: by itself, Redis lets them stay. */
+  changePassword(password: string): Promise<void>;
   /** Ends it for good. */
   stop(): Promise<void>;
 }
@@ -120,6 +122,10 @@ async function prepareNode(options: NodeOptions): Promise<RedisNode> {
     isFrozen = name === "SIGSTOP";
     child?.kill(name);
   };
+  const configure = async (settings: Readonly<Record<string, string>>) => {
+    await admin.call("CONFIG", "SET", ...Object.entries(settings).flat());
+    await admin.config("REWRITE");
+  };
   return {
     ...ports,
     host: site.host,
@@ -130,10 +136,11 @@ async function prepareNode(options: NodeOptions): Promise<RedisNode> {
     start,
     freeze: () => signal("SIGSTOP"),
     thaw: () => signal("SIGCONT"),
-    async configure(settings) {
-      await admin.call("CONFIG", "SET", ...Object.entries(settings).flat());
-      if (settings.requirepass !== undefined) admin.options.password = settings.requirepass;
-      await admin.config("REWRITE");
+    configure,
+    async changePassword(next) {
+      await configure({ requirepass: next, masterauth: next });
+      admin.options.password = next;
+      for (const type of ["normal", "pubsub"]) await admin.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
     },
     async stop() {
       admin.disconnect();

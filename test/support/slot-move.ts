@@ -20,14 +20,14 @@ export async function beginSlotMove(
   from: RedisNode,
   to: RedisNode,
   nodes: readonly RedisNode[],
-  password: string | undefined,
 ): Promise<SlotMove> {
   const [source, target] = [(await readSelf(from)).id, (await readSelf(to)).id];
   await to.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", source);
   await from.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", target);
-  const signIn = password === undefined ? [] : ["AUTH", password];
   const moveKeys = async (count: number) => {
     const keys = await from.admin.cluster("GETKEYSINSLOT", slot, count);
+    const { password } = to.admin.options;
+    const signIn = password ? ["AUTH", password] : [];
     const where = [to.host, to.port, "", 0, MIGRATE_TIMEOUT];
     if (keys.length > 0) await from.admin.call("MIGRATE", ...where, ...signIn, "KEYS", ...keys);
     return keys.length;
