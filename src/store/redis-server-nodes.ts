@@ -1,3 +1,4 @@
+import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { type ConnectionOptions, RedisConnection } from "./redis-connection.ts";
@@ -9,15 +10,16 @@ import { ValueReader } from "./redis-values.ts";
 /**
  * Connects to one server, or to the master that sentinels know.
  *
- * @throws STORE_UNAVAILABLE if it does not serve us.
+ * @throws INVALID_REQUEST if it is a node of a cluster, STORE_UNAVAILABLE if it does not serve us.
  */
 export async function openServerNodes(location: ConnectionOptions["location"]): Promise<RedisNodes> {
   const data = new DataClaim();
   const claim = (client: ScriptedRedis) => data.claim(client);
   const writer = new RedisConnection({ location, claim, pipelining: false });
-  await writer.open();
   const reader = new RedisConnection({ location, claim, pipelining: true });
   try {
+    await writer.open();
+    await writer.use(refuseCluster);
     await reader.open();
     const { connection, feed } = await subscribeToChanges({ location, claim });
     return new ServerNodes({ reader, writer, subscriber: connection, feed, shardKey: data.shardKey });
@@ -25,6 +27,19 @@ export async function openServerNodes(location: ConnectionOptions["location"]): 
     await Promise.all([writer.close(), reader.close()]);
     throw error;
   }
+}
+
+/** Most of what we do would fail there, but not at once. */
+async function refuseCluster(client: ScriptedRedis): Promise<void> {
+  const isClusterNode = await client.cluster("INFO").then(
+    () => true,
+    () => false,
+  );
+  if (isClusterNode)
+    throw new TokenError(
+      "INVALID_REQUEST",
+      "the Redis server is a node of a cluster, whose location is redis[s]+cluster://…",
+    );
 }
 
 interface Connections {
