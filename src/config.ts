@@ -37,11 +37,11 @@ export interface Config {
 }
 
 export interface StoreConfig {
-  /** `sqlite:<path>`, `redis://…` or `rediss://…`. */
+  /** `sqlite:<path>`, or what `parseRedisUrl` takes. */
   readonly location: string;
   /** Whether other processes may use it too. */
   readonly shared: boolean;
-  /** For `rediss://`, PEM. */
+  /** For `rediss…://`, PEM. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
@@ -107,7 +107,7 @@ const environment = z
       LATCHKEY_LISTEN: listen.prefault("127.0.0.1:8080"),
       LATCHKEY_STORE: z
         .string()
-        .refine(isStoreLocation, "must be sqlite:<path>, redis://… or rediss://…")
+        .refine(isStoreLocation, "must be sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…")
         .default("sqlite:./data/latchkey.db"),
       LATCHKEY_REDIS_CA: pem.optional(),
       LATCHKEY_REDIS_CERT: pem.optional(),
@@ -137,7 +137,7 @@ const environment = z
     path: ["LATCHKEY_REDIS_CERT"],
     message: "and LATCHKEY_REDIS_KEY go together",
   })
-  .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || env.LATCHKEY_STORE.startsWith("rediss:"), {
+  .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || /^rediss[:+]/.test(env.LATCHKEY_STORE), {
     path: ["LATCHKEY_STORE"],
     message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
   })
@@ -234,7 +234,7 @@ function readTls(env: Environment): TlsConfig | undefined {
 
 /** SQLite takes `:memory:` and `file:` for more than a path: databases that forget, or that do without the lock. */
 function isStoreLocation(text: string): boolean {
-  return /^sqlite:(?!:|file:)./.test(text) || (/^rediss?:\/\//.test(text) && isRedisUrl(text));
+  return /^sqlite:(?!:|file:)./.test(text) || (/^rediss?(\+\w+)?:\/\//.test(text) && isRedisUrl(text));
 }
 
 /** Nothing is one, too. */

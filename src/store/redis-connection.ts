@@ -28,18 +28,19 @@ const LIMITS = {
   commandTimeout: 1000,
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
+  // It asks for INFO, which our own check does without.
+  enableReadyCheck: false,
   autoResubscribe: false,
   lazyConnect: true,
   retryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
 };
 
-// Sentinels are asked for the master at each connection, one after the other; those that tell of a new one are listened to.
+// Sentinels are asked for the master at each connection, one after the other.
 const SENTINEL_LIMITS = {
+  enableReadyCheck: true,
   role: "master",
-  failoverDetector: true,
   sentinelCommandTimeout: 500,
   sentinelRetryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
-  sentinelReconnectStrategy: () => 1000,
 } as const;
 
 export interface ConnectionOptions {
@@ -73,6 +74,8 @@ export class RedisConnection {
   #lostAt = performance.now();
   #lastError: unknown = new Error("not connected");
   #hasClaimed = false;
+  /** Whether the connection that is being made may lead to where we should not be any more. */
+  #isOutdated = false;
 
   constructor(options: ConnectionOptions) {
     const { location, pipelining, next } = options;
@@ -84,6 +87,7 @@ export class RedisConnection {
     });
     this.client.on("close", () => {
       this.#lose();
+      this.#isOutdated = false;
       // ioredis reads them when it connects.
       if (next) Object.assign(this.client.options, next());
     });
@@ -134,9 +138,20 @@ export class RedisConnection {
     } catch (error) {
       if (isAnswer(error) || performance.now() - start > QUICK) throw error;
       // The other side may have ended the connection a moment before ioredis notices.
-      if (this.#serves && this.#serving === connection) this.#renew();
+      if (this.#serves && this.#serving === connection) this.renew();
       return this.use(run);
     }
+  }
+
+  /** Connects anew. What was sent and is not answered yet fails. */
+  renew(): void {
+    // ioredis gives up for good if it is disconnected while it connects.
+    if (!this.#serves) {
+      this.#isOutdated = true;
+      return;
+    }
+    this.#lose();
+    this.client.disconnect(true);
   }
 
   /** Resolves if the connection serves now. */
@@ -165,9 +180,11 @@ export class RedisConnection {
     try {
       await this.#claim();
       await this.#options.prepare?.(this.client);
+      if (this.#isOutdated) throw new Error("another server is the master now");
       this.#serves = true;
       this.#serving.resolve();
     } catch (error) {
+      this.#isOutdated = false;
       this.client.emit("error", error);
       this.client.disconnect(true);
     }
@@ -179,7 +196,7 @@ export class RedisConnection {
       await this.#claim();
     } catch (error) {
       this.#lastError = error;
-      this.#renew();
+      this.renew();
     }
   }
 
@@ -198,11 +215,6 @@ export class RedisConnection {
     this.#serves = false;
     this.#serving = Promise.withResolvers();
     this.#lostAt = performance.now();
-  }
-
-  #renew(): void {
-    this.#lose();
-    this.client.disconnect(true);
   }
 
   #unavailable(error: unknown): TokenError {

@@ -5,6 +5,7 @@ import { type ConnectionOptions, RedisConnection } from "./redis-connection.ts";
 import { DataClaim } from "./redis-data-claim.ts";
 import type { RedisNodes } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { SentinelWatch } from "./redis-sentinel-watch.ts";
 import { ValueReader } from "./redis-values.ts";
 
 /**
@@ -22,7 +23,7 @@ export async function openServerNodes(location: ConnectionOptions["location"]): 
     await writer.use(refuseCluster);
     await reader.open();
     const { connection, feed } = await subscribeToChanges({ location, claim });
-    return new ServerNodes({ reader, writer, subscriber: connection, feed, shardKey: data.shardKey });
+    return new ServerNodes(location, { reader, writer, subscriber: connection, feed, shardKey: data.shardKey });
   } catch (error) {
     await Promise.all([writer.close(), reader.close()]);
     throw error;
@@ -56,13 +57,20 @@ class ServerNodes implements RedisNodes {
   readonly feed: ChangeFeed;
   readonly #connections: Connections;
   readonly #values: ValueReader;
+  readonly #watch: SentinelWatch | undefined;
 
-  constructor(connections: Connections) {
+  constructor(location: ConnectionOptions["location"], connections: Connections) {
     this.#connections = connections;
     this.#values = new ValueReader(connections.reader);
     this.shardKey = connections.shardKey;
     this.clock = connections.writer.clock.now;
     this.feed = connections.feed;
+    const { reader, writer, subscriber } = connections;
+    if ("sentinels" in location) {
+      this.#watch = new SentinelWatch(location, () => {
+        for (const connection of [reader, writer, subscriber]) connection.renew();
+      });
+    }
   }
 
   get(key: string): Promise<Buffer | null> {
@@ -85,6 +93,7 @@ class ServerNodes implements RedisNodes {
   async close(): Promise<void> {
     const { reader, writer, subscriber } = this.#connections;
     this.feed.close();
+    this.#watch?.close();
     await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
   }
 }

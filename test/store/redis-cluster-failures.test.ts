@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { openRedisStore } from "../../src/store/redis.ts";
 import { META_KEY, recordKey } from "../../src/store/redis-keys.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
