@@ -50,6 +50,12 @@ export class ClusterMembers {
     return this.#map.masters.map((master) => this.at(master));
   }
 
+  /** By how many milliseconds the masters' clocks differ, as far as they serve: by so much tokens of one shard live longer than others. */
+  get clockSkew(): number {
+    const times = this.masters.filter(({ serves }) => serves).map(({ writer }) => writer.clock.now());
+    return times.length === 0 ? 0 : Math.max(...times) - Math.min(...times);
+  }
+
   /** Whether a node is of this cluster, by its id. */
   includes(id: string): boolean {
     const { masters, replicas } = this.#map;
