@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openRedisStore } from "../../src/store/redis.ts";
+import { ClusterMembers } from "../../src/store/redis-cluster-members.ts";
 import { META_KEY, recordKey } from "../../src/store/redis-keys.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "../support/redis-cluster.ts";
@@ -8,6 +9,8 @@ import { insertToken, newOwner } from "./tokens.ts";
 
 /** What an operation may take, whatever happens, with what a loaded machine adds. */
 const BOUND = 2000;
+
+type Shard = RedisCluster["shards"][number];
 
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -55,7 +58,7 @@ describe("a cluster under load", { timeout: 120_000 }, () => {
   it("goes on after a master was frozen, and after it thawed", async () => {
     const { cluster, store } = await prepare();
     const load = startLoad(store);
-    const [first] = cluster.shards[0] as (typeof cluster.shards)[0];
+    const [first] = cluster.shards[0] as Shard;
     first.freeze();
     await vi.waitFor(() => expectAllServed(cluster, store), 15_000);
     first.thaw();
@@ -67,7 +70,7 @@ describe("a cluster under load", { timeout: 120_000 }, () => {
 
   it("goes on after a whole shard was lost and is back", async () => {
     const { cluster, store } = await prepare();
-    const [shard] = cluster.shards as [(typeof cluster.shards)[0]];
+    const [shard] = cluster.shards as [Shard, Shard, Shard];
     for (const node of shard) await node.configure({ appendonly: "yes" });
     const load = startLoad(store);
     for (const node of shard) await node.kill();
@@ -156,5 +159,39 @@ describe("a cluster", { timeout: 60_000 }, () => {
     await vi.waitFor(() => expect(changes).toEqual([{ type: "reset" }, { type: "reset" }]), 3000);
     const token = await insertToken(other, newOwner());
     await vi.waitFor(() => expect(changes.at(-1)).toEqual({ type: "changed", id: token.id }), 3000);
+  });
+
+  it("tells to forget all while its nodes are cut off from most others, and tells changes on afterwards", async () => {
+    const { cluster, store } = await prepare();
+    const changes: Change[] = [];
+    store.subscribe((change) => changes.push(change));
+    const [alone, ...others] = cluster.shards as [Shard, Shard, Shard];
+    for (const node of others.flat()) node.freeze();
+    await vi.waitFor(async () => expect(await alone[0].admin.cluster("INFO")).toContain("cluster_state:fail"), 10_000);
+    changes.length = 0;
+    await vi.waitFor(() => expect(changes).toContainEqual({ type: "reset" }), 3000);
+    for (const node of others.flat()) node.thaw();
+    await cluster.untilHealthy();
+    await vi.waitFor(async () => {
+      const { id } = await insertToken(store, newOwner());
+      changes.length = 0;
+      await vi.waitFor(() => expect(changes).toContainEqual({ type: "changed", id }), 300);
+    }, 15_000);
+  });
+
+  it("has one time on all masters of one machine", async () => {
+    const cluster = await startRedisCluster();
+    cleanup.push(() => cluster.stop());
+    const members = new ClusterMembers({
+      seeds: [{ host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 }],
+      access: {},
+    });
+    cleanup.push(() => members.close());
+    expect(members.clockSkew).toBe(0);
+    await members.open();
+    expect(members.masters.map(({ address }) => address.port)).toEqual(
+      cluster.nodes.slice(0, 3).map(({ port }) => port),
+    );
+    expect(members.clockSkew).toBeLessThan(50);
   });
 });
