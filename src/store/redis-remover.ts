@@ -15,7 +15,7 @@ const PAUSING_PLAN = 3;
 /** For how long it does, in milliseconds. */
 export const PAUSE = 1000;
 /** How many members of an index one command reads. */
-const SCAN = 500;
+export const SCAN = 500;
 /** From how many tokens on a step takes long enough that others must come in between it and the next. */
 const LARGE = 50;
 
@@ -54,12 +54,12 @@ async function scanIndex(
  * for none of them, and each part is read once, however many there are.
  */
 export class RedisRemover {
-  readonly #nodes: RedisNodes;
+  readonly #nodes: Pick<RedisNodes, "read" | "write">;
   readonly #run: (removal: Removal) => Promise<number | undefined>;
   #largeSteps: Promise<unknown> = Promise.resolve();
 
   /** @param run carries out one step, as `removeTokens` does. */
-  constructor(nodes: RedisNodes, run: (removal: Removal) => Promise<number | undefined>) {
+  constructor(nodes: Pick<RedisNodes, "read" | "write">, run: (removal: Removal) => Promise<number | undefined>) {
     this.#nodes = nodes;
     this.#run = run;
   }

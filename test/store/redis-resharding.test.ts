@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { openRedisStore } from "../../src/store/redis.ts";
-import { indexKey, META_KEY, recordKey } from "../../src/store/redis-keys.ts";
+import { openClusterNodes } from "../../src/store/redis-cluster.ts";
+import { idOfMember, indexKey, META_KEY, recordKey } from "../../src/store/redis-keys.ts";
+import { type ClusterLocation, parseRedisUrl } from "../../src/store/redis-location.ts";
+import type { RedisNodes } from "../../src/store/redis-nodes.ts";
+import { removeTokens } from "../../src/store/redis-removal.ts";
+import { RedisRemover, SCAN } from "../../src/store/redis-remover.ts";
 import { REMOVE_BATCH, type TokenStore } from "../../src/store/token-store.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
 import type { RedisNode } from "../support/redis-node.ts";
@@ -119,3 +124,45 @@ it("removes all of many tokens whose slot moves in between", { timeout: 60_000 }
   expect(removed).toBe(count);
   expect(await store.page({ ...owner, limit: 1 })).toEqual([]);
 });
+
+it("removes a token that a scan would miss which went on where the slot moved to", { timeout: 60_000 }, async () => {
+  const nodes = await openClusterNodes(parseRedisUrl(cluster.url).location as ClusterLocation);
+  onTestFinished(() => nodes.close());
+  const owner = newOwner();
+  await insertMany(store, owner, 4 * REMOVE_BATCH);
+  const tag = store.shardTag(owner);
+  const key = indexKey(tag, owner);
+  const from = await cluster.masterOfKey(key);
+  const to = await otherMaster(key);
+  const doomed = new Set<string>();
+  const moveAndChoose = async () => {
+    const [cursor, before] = await from.admin.zscan(key, "0", "COUNT", SCAN);
+    await (await cluster.moveSlot(await cluster.slotOf(key), to)).finish();
+    const seen = new Set([...before, ...(await scanOn(to, key, cursor))]);
+    const missed = (await to.admin.zrange(key, 0, -1)).filter((member) => !seen.has(member));
+    doomed.add(idOfMember(tag, missed[0] as string));
+  };
+  let reads = 0;
+  const moving: Pick<RedisNodes, "read" | "write"> = {
+    write: (key, run) => nodes.write(key, run),
+    async read(key, run) {
+      // How many there are, and a first part of them, is known by then.
+      if (++reads === 3) await moveAndChoose();
+      return nodes.read(key, run);
+    },
+  };
+  const remover = new RedisRemover(moving, (removal) => nodes.write(key, (client) => removeTokens(client, removal)));
+  expect(await remover.removeAll(tag, owner, ({ id }) => doomed.has(id))).toBe(1);
+  expect(await store.findMany([...doomed])).toEqual([undefined]);
+});
+
+/** What a scan names from a cursor on. */
+async function scanOn(node: RedisNode, key: string, from: string): Promise<string[]> {
+  const all: string[] = [];
+  for (let cursor = from; cursor !== "0"; ) {
+    const [next, members] = await node.admin.zscan(key, cursor, "COUNT", SCAN);
+    all.push(...members);
+    cursor = next;
+  }
+  return all;
+}
