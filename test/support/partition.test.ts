@@ -51,7 +51,7 @@ it("sets a cluster's master and its client apart: what it takes before it knows 
 
 it("sets the master of sentinels apart, which goes on to take writes", async () => {
   const partition = open();
-  const group = await startRedisSentinels({ pace: "hasty", island: { partition, nodes: [0] } });
+  const group = await startRedisSentinels({ pace: "brisk", island: { partition, nodes: [0] } });
   onTestFinished(group.stop);
   const old = group.nodes[0] as RedisNode;
   partition.cut([old]);

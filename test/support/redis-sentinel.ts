@@ -15,10 +15,13 @@ export interface RedisSentinelsOptions extends RedisAccessOptions {
   readonly sentinelPassword?: string;
   /** Puts a proxy before each server and sentinel, through which clients, replicas and sentinels come. Not with `island`. */
   readonly proxies?: boolean;
-  /** After which a server that does not answer counts as down, in milliseconds. 500 unless told. */
+  /**
+   * After which a server that does not answer counts as down, in milliseconds. 1500 unless told: sentinels connect anew only
+   * once a second, so with less than that each connection that is cut is a failover.
+   */
   readonly downAfter?: number;
-  /** "hasty" has a returning master made a replica within a second instead of ten, until a sentinel restarts. "usual" unless told. */
-  readonly pace?: Pace;
+  /** "brisk" has a returning master made a replica in 3 seconds instead of 10. "usual" unless told. */
+  readonly pace?: "usual" | "brisk";
   /** Settings of every server, such as `{ appendonly: "yes", "min-replicas-to-write": "1" }`. */
   readonly config?: Readonly<Record<string, string>>;
   /** Which servers a partition can set apart. The sentinels stay on the mainland. */
@@ -83,10 +86,12 @@ export async function startRedisSentinels(options: RedisSentinelsOptions = {}): 
       })),
     );
     started.push(...sentinels);
-    const untilHealthy = () =>
-      waitUntil("the sentinels and servers are healthy", () => isHealthy(nodes, sentinels), 30_000);
-    await setPace(sentinels, "hasty");
-    await untilHealthy();
+    const untilHealthy = async (pace: Pace = options.pace ?? "usual") => {
+      // Again each time: a sentinel that was restarted has the usual one.
+      await setPace(sentinels, pace);
+      await waitUntil("the sentinels and servers are healthy", () => isHealthy(nodes, sentinels), 30_000);
+    };
+    await untilHealthy("hasty");
     await setPace(sentinels, options.pace ?? "usual");
     const places = sentinels.map((node) => `${node.host}:${node.announced}`);
     return {
@@ -96,11 +101,13 @@ export async function startRedisSentinels(options: RedisSentinelsOptions = {}): 
       url: `${tls ? "rediss" : "redis"}+sentinel://${userInfo(password)}${places.join()}/${SENTINEL_MASTER}`,
       tls,
       master: () => agreedMaster(nodes, sentinels),
-      untilHealthy,
+      untilHealthy: () => untilHealthy(),
       async failOver() {
         const before = await agreedMaster(nodes, sentinels);
         const asked = sentinels.find((sentinel) => sentinel.isRunning());
-        await asked?.admin.call("SENTINEL", "FAILOVER", SENTINEL_MASTER);
+        // Refused as long as the sentinel has not heard from a replica for a while.
+        const ask = async () => (await asked?.admin.call("SENTINEL", "FAILOVER", SENTINEL_MASTER)) === "OK";
+        await waitUntil("the failover begins", ask);
         const isOver = async () => (await agreedMaster(nodes, sentinels)) !== before;
         await waitUntil("another is master", isOver, 20_000);
       },
@@ -136,7 +143,7 @@ function serverDirectives(
 function sentinelDirectives(
   site: Site,
   { announced }: NodePorts,
-  { password, sentinelPassword, downAfter = 500 }: RedisSentinelsOptions,
+  { password, sentinelPassword, downAfter = 1500 }: RedisSentinelsOptions,
   master: RedisNode,
 ): Directive[] {
   const about = (setting: string, value: string): Directive => ["sentinel", setting, SENTINEL_MASTER, value];

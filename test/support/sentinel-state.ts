@@ -3,8 +3,9 @@ import type { RedisNode } from "./redis-node.ts";
 export const SENTINEL_MASTER = "latchkey";
 
 const PACES = {
-  /** Enough for sentinels and replicas to be found at once. */
+  /** Enough for sentinels and replicas to be found at once; but sentinels would undo each other's failovers. */
   hasty: { "info-period": 100, "publish-period": 100 },
+  brisk: { "info-period": 1000, "publish-period": 500 },
   /** What Redis has, and users get. */
   usual: { "info-period": 10_000, "publish-period": 2_000 },
 };
@@ -14,7 +15,8 @@ export type Pace = keyof typeof PACES;
 
 export async function setPace(sentinels: readonly RedisNode[], pace: Pace): Promise<void> {
   const words = Object.entries(PACES[pace]).flat();
-  await Promise.all(sentinels.map(({ admin }) => admin.call("SENTINEL", "DEBUG", ...words)));
+  const running = sentinels.filter((sentinel) => sentinel.isRunning());
+  await Promise.all(running.map(({ admin }) => admin.call("SENTINEL", "DEBUG", ...words)));
 }
 
 /** On which most of the running sentinels agree. */
@@ -37,14 +39,18 @@ function addressOf({ host, announced }: RedisNode): string {
   return `${host}:${announced}`;
 }
 
-/** All running sentinels know the same master and each other; it and all running servers are in sync. */
+/** All running sentinels know the same master, each other and who follows it; it and all running servers are in sync. */
 export async function isHealthy(nodes: readonly RedisNode[], sentinels: readonly RedisNode[]): Promise<boolean> {
   const master = await agreedMaster(nodes, sentinels);
-  const servers = nodes.filter((node) => node.isRunning());
+  const replicas = nodes.filter((node) => node !== master && node.isRunning());
   const watchers = sentinels.filter((sentinel) => sentinel.isRunning());
   const wells = await Promise.all([
-    ...servers.map((node) => (node === master ? isMaster(node) : follows(node, master))),
-    ...watchers.map((watcher) => sees(watcher, master, nodes.length - 1, sentinels.length - 1)),
+    isMaster(master),
+    ...replicas.map((replica) => follows(replica, master)),
+    ...watchers.flatMap((watcher) => [
+      seesMaster(watcher, master, nodes.length - 1, sentinels.length - 1),
+      seesReplicas(watcher, replicas),
+    ]),
   ]);
   return wells.every((well) => well);
 }
@@ -60,9 +66,20 @@ async function follows({ admin }: RedisNode, master: RedisNode): Promise<boolean
   );
 }
 
-async function sees({ admin }: RedisNode, master: RedisNode, replicas: number, others: number): Promise<boolean> {
-  const list = (await admin.call("SENTINEL", "MASTER", SENTINEL_MASTER)) as string[];
-  const value = (name: string) => list[list.indexOf(name) + 1];
-  if (`${value("ip")}:${value("port")}` !== addressOf(master) || value("flags") !== "master") return false;
-  return value("num-slaves") === `${replicas}` && value("num-other-sentinels") === `${others}`;
+async function seesMaster({ admin }: RedisNode, master: RedisNode, replicas: number, others: number): Promise<boolean> {
+  const seen = readFields(await admin.call("SENTINEL", "MASTER", SENTINEL_MASTER));
+  if (`${seen.ip}:${seen.port}` !== addressOf(master) || seen.flags !== "master") return false;
+  return seen["num-slaves"] === `${replicas}` && seen["num-other-sentinels"] === `${others}`;
+}
+
+// A sentinel that still believes an old master to be one undoes a failover to it.
+async function seesReplicas({ admin }: RedisNode, replicas: readonly RedisNode[]): Promise<boolean> {
+  const seen = ((await admin.call("SENTINEL", "REPLICAS", SENTINEL_MASTER)) as unknown[]).map(readFields);
+  const well = seen.filter((one) => one.flags === "slave" && one["role-reported"] === "slave");
+  return replicas.every((replica) => well.some(({ ip, port }) => `${ip}:${port}` === addressOf(replica)));
+}
+
+function readFields(answer: unknown): Partial<Record<string, string>> {
+  const words = answer as string[];
+  return Object.fromEntries(words.flatMap((word, n) => (n % 2 === 0 ? [[word, words[n + 1]]] : [])));
 }
