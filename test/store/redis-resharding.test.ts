@@ -139,7 +139,7 @@ it("removes a token that a scan would miss which went on where the slot moved to
     const [cursor, before] = await from.admin.zscan(key, "0", "COUNT", SCAN);
     await (await cluster.moveSlot(await cluster.slotOf(key), to)).finish();
     const seen = new Set([...before, ...(await scanOn(to, key, cursor))]);
-    const missed = (await to.admin.zrange(key, 0, -1)).filter((member) => !seen.has(member));
+    const missed = (await to.admin.zrange(key, "0", "-1")).filter((member) => !seen.has(member));
     doomed.add(idOfMember(tag, missed[0] as string));
   };
   let reads = 0;

@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 async function prepare(options?: RedisSentinelsOptions): Promise<{ group: RedisSentinels; store: TokenStore }> {
-  const group = await startRedisSentinels({ pace: "hasty", ...options });
+  const group = await startRedisSentinels({ pace: "brisk", ...options });
   cleanup.push(() => group.stop());
   return { group, store: await open(group.url, group.tls) };
 }

@@ -6,7 +6,7 @@ import { startRedisSentinels } from "../support/redis-sentinel.ts";
 test("a new master is heard of once, also from a sentinel that was away when it came", {
   timeout: 60_000,
 }, async () => {
-  const group = await startRedisSentinels({ pace: "hasty" });
+  const group = await startRedisSentinels({ pace: "brisk" });
   onTestFinished(() => group.stop());
   const [, , last] = group.sentinels;
   const heard: string[] = [];
