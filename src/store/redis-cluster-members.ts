@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { type ClusterMap, readClusterMap } from "./redis-cluster-map.ts";
 import { ClusterNode } from "./redis-cluster-node.ts";
-import { OPEN_TIMEOUT, RedisConnection } from "./redis-connection.ts";
+import { OPEN_TIMEOUT, RedisConnection, unavailable } from "./redis-connection.ts";
 import type { Address, ClusterLocation, RedisAccess } from "./redis-location.ts";
 import { SLOTS } from "./redis-slots.ts";
 
@@ -133,9 +133,11 @@ export class ClusterMembers {
     let failure: unknown;
     for (let start = 0; start < candidates.length; start += ASKED) {
       const maps: ClusterMap[] = [];
-      const asks = candidates
-        .slice(start, start + ASKED)
-        .map(async (place) => void maps.push(await this.#askOne(place)));
+      const asks = candidates.slice(start, start + ASKED).map(async (place) => {
+        const map = await this.#askOne(place);
+        if (!this.#isOurs(map)) throw unavailable(new Error(`another cluster has come to ${place.host}:${place.port}`));
+        maps.push(map);
+      });
       const first = Promise.any(asks).then(
         () => setTimeout(PATIENCE, undefined, { ref: false }),
         (error: AggregateError) => {
@@ -157,6 +159,11 @@ export class ClusterMembers {
     const scout = new RedisConnection({ location: { ...this.access, ...address }, claim, pipelining: false });
     await scout.open();
     return scout.use((client) => readClusterMap(client, address)).finally(() => scout.close());
+  }
+
+  /** Addresses may be given to others once a node is gone. A cluster does not change all of its nodes at once. */
+  #isOurs({ masters, replicas }: ClusterMap): boolean {
+    return this.#map.masters.length === 0 || [...masters, ...replicas].some(({ id }) => this.includes(id));
   }
 
   #apply(map: ClusterMap): void {

@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
-import { TokenError } from "../errors.ts";
+import type { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { RedisClock } from "./redis-clock.ts";
 import { checkClusterState } from "./redis-cluster-map.ts";
 import { ClusterMembers } from "./redis-cluster-members.ts";
 import type { ClusterNode, Outcome } from "./redis-cluster-node.ts";
-import { CHECK_INTERVAL, GRACE, RETRY_DELAY, type RedisConnection } from "./redis-connection.ts";
+import { CHECK_INTERVAL, GRACE, type RedisConnection, unavailable } from "./redis-connection.ts";
 import { DataClaim } from "./redis-data-claim.ts";
 import { META_KEY } from "./redis-keys.ts";
 import type { ClusterLocation } from "./redis-location.ts";
@@ -115,12 +115,12 @@ class ClusterNodes implements RedisNodes {
     const serving = masters.filter((node) => node.serves);
     const choice = serving.length > 0 ? serving : masters;
     const node = choice[Math.floor(Math.random() * choice.length)];
-    if (!node) throw unavailable("no master is known");
+    if (!node) throw clusterFails("no master is known");
     return node.address;
   }
 
   async #run<T>(side: Side, key: string, step: Step<T>): Promise<T> {
-    if (this.#data.isReplaced) throw unavailable("the data was replaced: restart Latchkey");
+    if (this.#data.isReplaced) throw clusterFails("the data was replaced: restart Latchkey");
     return this.#carryOut(side, key, step);
   }
 
@@ -134,7 +134,7 @@ class ClusterNodes implements RedisNodes {
       // The first attempt has bounds of its own.
       const outcome = await (hops === 0 ? trying : trying && within(start + DEADLINE - performance.now(), trying));
       if (outcome && "value" in outcome) return outcome.value;
-      if (performance.now() - start > DEADLINE - PAUSE) throw unavailable(`slot ${slot} is not served in time`);
+      if (performance.now() - start > DEADLINE - PAUSE) throw clusterFails(`slot ${slot} is not served in time`);
       ({ node, isAsking } = await this.#goOn(slot, { node, isAsking, hops, start }, outcome));
     }
   }
@@ -165,7 +165,7 @@ class ClusterNodes implements RedisNodes {
         return { node: members.holder(slot), isAsking: false };
       default:
         // Calls must not gather while nothing serves them.
-        if (performance.now() - last.start > GRACE) throw unavailable(`the cluster does not serve slot ${slot}`);
+        if (performance.now() - last.start > GRACE) throw clusterFails(`the cluster does not serve slot ${slot}`);
         await Promise.all([this.#refresh(), setTimeout(PAUSE)]);
         return { node: members.holder(slot), isAsking: false };
     }
@@ -180,13 +180,12 @@ class ClusterNodes implements RedisNodes {
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   const over = new AbortController();
   const late = setTimeout(Math.max(milliseconds, 0), undefined, over).then(() => {
-    throw unavailable("no answer in time");
+    throw clusterFails("no answer in time");
   });
   late.catch(() => {});
   return Promise.race([promise, late]).finally(() => over.abort());
 }
 
-function unavailable(problem: string): TokenError {
-  const cause = new Error(`Redis Cluster: ${problem}`);
-  return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
+function clusterFails(problem: string): TokenError {
+  return unavailable(new Error(`Redis Cluster: ${problem}`));
 }

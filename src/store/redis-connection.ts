@@ -15,7 +15,7 @@ const SENTINEL_OPEN_TIMEOUT = 4000;
 /** How often a connection is checked, in milliseconds. */
 export const CHECK_INTERVAL = 1000;
 /** When a caller may try again, in milliseconds. */
-export const RETRY_DELAY = 500;
+const RETRY_DELAY = 500;
 /** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
 const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 
@@ -219,9 +219,13 @@ export class RedisConnection {
 
   #unavailable(error: unknown): TokenError {
     if (error instanceof TokenError) return error;
-    const cause = redact(error, placeOf(this.client.options));
-    return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
+    return unavailable(redact(error, placeOf(this.client.options)));
   }
+}
+
+/** The error for what Redis does not let us do. */
+export function unavailable(cause: Error): TokenError {
+  return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
 }
 
 function placeOf({ host, port, sentinels, name }: RedisOptions): string {
