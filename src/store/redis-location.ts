@@ -21,11 +21,10 @@ export type RedisAccess = Pick<RedisOptions, "username" | "password" | "tls">;
 export type RedisLocation = RedisAccess & Pick<RedisOptions, "host" | "port" | "db">;
 
 /** Which sentinels know the master, how to sign in there, and how to do so at the master, as ioredis wants it. */
-export type SentinelLocation = RedisAccess &
-  Pick<
-    RedisOptions,
-    "sentinels" | "name" | "sentinelUsername" | "sentinelPassword" | "sentinelTLS" | "enableTLSForSentinelMode" | "db"
-  >;
+export type SentinelLocation = RedisAccess & {
+  readonly sentinels: Address[];
+  readonly name: string;
+} & Pick<RedisOptions, "sentinelUsername" | "sentinelPassword" | "sentinelTLS" | "enableTLSForSentinelMode" | "db">;
 
 /** Some nodes of a cluster, of which one at least has to answer at the start, and how to sign in at all of its nodes. */
 export interface ClusterLocation {
@@ -68,6 +67,23 @@ export function parseRedisUrl(text: string, tls: RedisTls = {}): RedisTopology {
     default:
       return { type: "server", location: parseServer(text, tls) };
   }
+}
+
+/** What may be shown of a location that `parseRedisUrl` takes: the hosts with their ports, and the name of the master. */
+export function nameRedis(text: string): string {
+  const { type, location } = parseRedisUrl(text);
+  switch (type) {
+    case "server":
+      return nameHosts([{ host: location.host ?? "", port: location.port ?? 0 }]);
+    case "sentinel":
+      return `${location.name} of the sentinels ${nameHosts(location.sentinels)}`;
+    case "cluster":
+      return `the cluster of ${nameHosts(location.seeds)}`;
+  }
+}
+
+function nameHosts(addresses: readonly Address[]): string {
+  return addresses.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(", ");
 }
 
 function parseServer(text: string, tls: RedisTls): RedisLocation {

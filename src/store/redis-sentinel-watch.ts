@@ -19,9 +19,9 @@ export class SentinelWatch {
   /** @param onSwitch is called when another is master. */
   constructor(location: SentinelLocation, onSwitch: () => void) {
     const { sentinels, name, sentinelUsername: username, sentinelPassword: password, sentinelTLS: tls } = location;
-    this.#name = name ?? "";
+    this.#name = name;
     this.#onSwitch = onSwitch;
-    this.#sentinels = (sentinels ?? []).map((address) => {
+    this.#sentinels = sentinels.map((address) => {
       const sentinel = new Redis({
         ...address,
         ...(username && { username }),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/domain/clock.ts";
 import { openStore } from "../../src/store/open-store.ts";
-import { parseRedisUrl } from "../../src/store/redis-location.ts";
+import { nameRedis, parseRedisUrl } from "../../src/store/redis-location.ts";
 import { startRedis } from "../support/redis-server.ts";
 
 const options = { clock: systemClock };
@@ -105,6 +105,15 @@ const MALFORMED = {
     "redis+sentinel://a:b:c@h1/main",
   ],
 };
+
+describe("what is shown of a Redis URL", () => {
+  it.each([
+    ["redis://u:secret@h/1", "h:6379"],
+    ["rediss://:secret@[::1]:7000", "[::1]:7000"],
+    ["redis+cluster://u:secret@h1,h2:7000", "the cluster of h1:6379, h2:7000"],
+    ["redis+sentinel://:secret@h1,h2:7000/main?sentinel_password=secret", "main of the sentinels h1:26379, h2:7000"],
+  ])("of %s is no secret", (url, name) => expect(nameRedis(url)).toBe(name));
+});
 
 describe("a URL of several hosts", () => {
   it("names nodes of a cluster, with a port by default", () => {
