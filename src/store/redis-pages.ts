@@ -28,7 +28,7 @@ export async function readPage(client: ScriptedRedis, shardTag: ShardTag, range:
 }
 
 /** Records of one owner by their ids. */
-export async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
+async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
   const tokens: (Token | undefined)[] = [];
   for (let start = 0; start < ids.length; start += RECORDS_AT_ONCE) {
     const some = ids.slice(start, start + RECORDS_AT_ONCE);

@@ -126,7 +126,8 @@ export interface TokenStore {
    * to stop.
    *
    * A change that an operation of this instance has made, or may have made where it rejects, is told before the operation is settled. A
-   * change may be told more than once, and where an operation rejects, also one that was not made.
+   * change may be told more than once, and where an operation rejects, also one that was not made. Of a noted use it is told where a
+   * record of an earlier Latchkey has to be packed anew for it.
    */
   subscribe(listener: (change: Change) => void): () => void;
 
