@@ -11,7 +11,7 @@ const STEADY = 10_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5000;
 /** How many milliseconds a worker has to end, beyond the drain delay, before it is killed. */
-const END_TIMEOUT = 9500;
+export const END_TIMEOUT = 9500;
 
 /** Processes that serve on one port. One that ends is replaced. */
 export class WorkerPool {
