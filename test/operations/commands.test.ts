@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { NOTE_USES } from "../../src/store/redis-use-script.ts";
+import { startReplica } from "../support/redis-replica.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { readTable } from "./page.ts";
@@ -19,9 +20,7 @@ let seen: { words: string[]; isInScript: boolean }[] = [];
 
 beforeAll(async () => {
   redis = await startRedis({ config: { "repl-diskless-sync-delay": "0" } });
-  replica = await startRedis();
-  await replica.admin.replicaof("127.0.0.1", redis.port);
-  await vi.waitFor(async () => expect(await redis.admin.info("replication")).toContain("state=online"), 10_000);
+  replica = await startReplica(redis);
   service = await startService({ LATCHKEY_STORE: redis.url });
   durable = await startService({
     LATCHKEY_STORE: redis.url,

@@ -13,9 +13,11 @@ export function readTable(firstColumn: string): string[][] {
   return rows.map((row) => row.slice(2, -2).split(" | "));
 }
 
-/** The one block of shell lines that holds this. */
+/** The one block of shell lines that holds this, without the indentation that it has as a part of a list. */
 export function findShell(part: string): string {
-  const blocks = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, code = ""]) => code);
+  const blocks = [...page.matchAll(/^( *)```sh\n(.*?)^ *```/gms)].map(([, indentation = "", code = ""]) =>
+    code.replaceAll(new RegExp(`^${indentation}`, "gm"), ""),
+  );
   const found = blocks.filter((code) => code.includes(part));
   expect(found, `one block with ${part}`).toHaveLength(1);
   return found[0] as string;
