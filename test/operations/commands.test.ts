@@ -121,6 +121,10 @@ const CALLS: Record<string, (world: World) => Promise<() => Promise<unknown>>> =
     async ({ client, id }) =>
     () =>
       client.get({ token: byId(id) }),
+  "Get, by the root token": async ({ id }) => {
+    const root = service.client();
+    return () => root.get({ token: byId(id) });
+  },
   "List of a subject, a page": async ({ client }) => {
     return async () => expect((await client.list({ subject: "ada", pageSize: 5 })).tokens).toHaveLength(5);
   },

@@ -1,12 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { tmpdir } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { refusalOf } from "../attacks/world.ts";
 import { spawnService, untilServing } from "../support/process.ts";
 import { startReplica } from "../support/redis-replica.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { ROOT_TOKEN, startService } from "../support/service.ts";
+import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 import { page } from "./page.ts";
 
 // What docs/operations.md says of a process and its Redis.
@@ -89,22 +90,32 @@ test("a process has as many descriptors as the page says, and one for each clien
   await vi.waitFor(() => expect(service.countDescriptors()).toBe(before + CLIENTS), 5000);
 });
 
-test("an instance whose changes alone fail stays ready, and judges tokens", async () => {
-  const replica = await startReplica(redis);
-  onTestFinished(() => replica.stop());
-  const service = await startService({
-    LATCHKEY_STORE: redis.url,
-    LATCHKEY_KEYS: `${folder}/keys.yaml`,
-    LATCHKEY_WAIT_REPLICAS: "1",
-  });
-  onTestFinished(() => service.close());
+/** A change is refused, and yet the instance is ready and judges a token. */
+async function expectReadyToJudge(service: TestService, secret: string): Promise<void> {
   const root = service.client();
-  const { secret } = await root.create({ subject: "ada", kind: "personal" });
-  await replica.kill();
   expect(await refusalOf(root.create({ subject: "ada", kind: "personal" }))).toBe("Unavailable STORE_UNAVAILABLE");
   expect((await root.introspect({ secret })).active).toBe(true);
+  // So long that the answer is none from before.
+  await setTimeout(1100);
   const ready = await fetch(`${service.url}/readyz`);
   expect([ready.status, await ready.json()]).toEqual([200, { status: "ready" }]);
+}
+
+test("an instance whose changes alone fail, for want of replicas or memory, stays ready and judges tokens", async () => {
+  const replica = await startReplica(redis);
+  onTestFinished(() => replica.stop());
+  const shared = { LATCHKEY_STORE: redis.url, LATCHKEY_KEYS: `${folder}/keys.yaml` };
+  const waiting = await startService({ ...shared, LATCHKEY_WAIT_REPLICAS: "1" });
+  onTestFinished(() => waiting.close());
+  const { secret } = await waiting.client().create({ subject: "ada", kind: "personal" });
+  await replica.kill();
+  await expectReadyToJudge(waiting, secret);
+
+  const other = await startService(shared);
+  onTestFinished(() => other.close());
+  await redis.admin.config("SET", "maxmemory", "1");
+  onTestFinished(async () => void (await redis.admin.config("SET", "maxmemory", "0")));
+  await expectReadyToJudge(other, secret);
 });
 
 test("what the page quotes of the source is there", () => {
