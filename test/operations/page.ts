@@ -10,7 +10,10 @@ export function readTable(firstColumn: string): string[][] {
   const tables = page.split(/\n{2,}/).filter((part) => part.startsWith(`| ${firstColumn} |`));
   expect(tables, `one table with the first column ${firstColumn}`).toHaveLength(1);
   const [, , ...rows] = (tables[0] as string).trim().split("\n");
-  return rows.map((row) => row.slice(2, -2).split(" | "));
+  return rows.map((row) => {
+    const cells = row.split("|").slice(1, -1);
+    return cells.map((cell) => cell.trim());
+  });
 }
 
 /** The one block of shell lines that holds this, without the indentation that it has as a part of a list. */

@@ -53,7 +53,7 @@ function told(pattern: RegExp): number {
 }
 
 test("each process has as many connections to Redis as the page says, on each of which it sends a script a second", async () => {
-  const each = told(/each process holds (\d+) to one Redis/);
+  const each = told(/^\| `redis:\/\/` \| (\d+) /m);
   const alone = await start(1);
   const sources = await connections();
   expect(sources).toHaveLength(each);
