@@ -11,8 +11,7 @@ export function unavailable(cause: Error, message = "the Redis store failed"): T
 
 /** Whether an error is what Redis answered, and not a failure to reach it. */
 export function isAnswer(error: unknown): boolean {
-  const source = error instanceof TokenError ? error.cause : error;
-  return source instanceof Error && source.name === "ReplyError";
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** The error with where it happened, without what ioredis adds: the command's arguments, a password or a record among them. */
