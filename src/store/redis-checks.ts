@@ -206,6 +206,11 @@ export function* checkClockSkew(skew: number): Generator<Weakness> {
   );
 }
 
+/** Of a master that does not serve now. */
+export function notInspected(): Weakness {
+  return unsure("it does not serve, so its settings can't be checked: look at them when it is back");
+}
+
 function* checkClock(lead: number): Generator<Weakness> {
   if (Math.abs(lead) <= CLOCK_TOLERANCE) return;
   const seconds = Math.round(Math.abs(lead) / 1000);

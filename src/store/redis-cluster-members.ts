@@ -24,11 +24,12 @@ export class ClusterMembers {
   readonly #options: NodesOptions;
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #timer: NodeJS.Timeout;
-  #slots: readonly (ClusterNode | undefined)[] = [];
+  #slots: (ClusterNode | undefined)[] = [];
   #map: ClusterMap = { epoch: 0, masters: [], replicas: [] };
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #isUnsettled = false;
+  #isClosed = false;
 
   constructor(location: ClusterLocation, options: NodesOptions) {
     this.#location = location;
@@ -82,7 +83,8 @@ export class ClusterMembers {
         this.#isUnsettled = true;
       });
       this.#nodes.set(name, node);
-      node.connect();
+      // A call that is still under way may learn of it, and nobody would close it.
+      if (!this.#isClosed) node.connect();
     }
     node.seenAt = performance.now();
     return node;
@@ -91,7 +93,7 @@ export class ClusterMembers {
   /** Learns from a node that another one serves a slot now. */
   move(slot: number, address: Address): ClusterNode {
     const node = this.at(address);
-    this.#slots = this.#slots.with(slot, node);
+    this.#slots[slot] = node;
     this.#isUnsettled = true;
     return node;
   }
@@ -109,6 +111,7 @@ export class ClusterMembers {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#refreshing?.catch(() => {});
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));

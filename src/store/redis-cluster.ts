@@ -3,7 +3,7 @@ import { systemClock } from "../domain/clock.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
-import { checkClockSkew, inspectRedis } from "./redis-checks.ts";
+import { checkClockSkew, inspectRedis, notInspected } from "./redis-checks.ts";
 import { RedisClock } from "./redis-clock.ts";
 import { checkClusterState } from "./redis-cluster-map.ts";
 import { ClusterMembers } from "./redis-cluster-members.ts";
@@ -105,8 +105,10 @@ class ClusterNodes implements RedisNodes {
   async inspect(): Promise<Weakness[]> {
     const { durability } = this.#options;
     const found = this.#members.masters.map(async ({ address, writer }) => {
-      const lead = writer.clock.now() - systemClock();
-      const weaknesses = await writer.use((client) => inspectRedis(client, { durability, lead }));
+      const inspect = (client: ScriptedRedis) =>
+        inspectRedis(client, { durability, lead: writer.clock.now() - systemClock() });
+      // One shard that is lost keeps nobody from serving the others.
+      const weaknesses = await writer.use(inspect).catch(() => [notInspected()]);
       return weaknesses.map((weakness) => ({
         ...weakness,
         description: `${address.host}:${address.port}: ${weakness.description}`,

@@ -175,10 +175,20 @@ export class RedisConnection implements Reader {
   async read<T>(run: (client: ScriptedRedis) => Promise<T>, callers = 1): Promise<T> {
     const start = performance.now();
     const connection = this.#serving;
+    let isRefused = false;
+    const attempt = async (client: ScriptedRedis) => {
+      try {
+        return await run(client);
+      } catch (error) {
+        // What Redis answered, or what `run` makes of it, says nothing about the connection.
+        isRefused = isAnswer(error) || error instanceof TokenError;
+        throw error;
+      }
+    };
     try {
-      return await this.use(run, callers);
+      return await this.use(attempt, callers);
     } catch (error) {
-      if (isAnswer(error) || performance.now() - start > QUICK) throw error;
+      if (isRefused || performance.now() - start > QUICK) throw error;
       // The other side may have ended the connection a moment before ioredis notices.
       if (this.#serves && this.#serving === connection) this.renew(error);
       return this.use(run, callers);

@@ -14,8 +14,11 @@ export interface Durability {
 export const SOCKET_TIMEOUT = 800;
 /** How many pieces of work one wait is for, so that its answers do not come all at once. */
 const MOST = 512;
+/** How long work may have waited for its turn, in milliseconds: with what its own turn takes, it would be too late. */
+const PATIENCE = 600;
 
 interface Member {
+  readonly since: number;
   /** Does the work, and says how to answer it once that stands. */
   readonly run: () => Promise<() => void>;
   readonly reject: (error: unknown) => void;
@@ -45,7 +48,7 @@ export class DurableGroups {
         const result = await run();
         return () => resolve(result);
       };
-      this.#waiting.push({ run: work, reject });
+      this.#waiting.push({ since: performance.now(), run: work, reject });
       if (this.#isBusy) return;
       this.#isBusy = true;
       setImmediate(() => void this.#go());
@@ -62,8 +65,17 @@ export class DurableGroups {
         // They have waited for as long already, and would be no better off.
         if (error instanceof TokenError) for (const { reject } of this.#waiting.splice(0)) reject(error);
       }
+      this.#refuseLate();
     }
     this.#isBusy = false;
+  }
+
+  /** The first have waited longest. */
+  #refuseLate(): void {
+    const latest = performance.now() - PATIENCE;
+    const count = this.#waiting.findIndex(({ since }) => since >= latest);
+    const late = this.#waiting.splice(0, count < 0 ? this.#waiting.length : count);
+    for (const { reject } of late) reject(new Error("too many wait for the replicas: this was not begun"));
   }
 
   async #settle(members: readonly Member[]): Promise<void> {

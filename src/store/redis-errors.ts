@@ -4,6 +4,9 @@ import { TokenError } from "../errors.ts";
 /** When a caller may try again, in milliseconds. */
 const RETRY_DELAY = 500;
 
+/** How many times it was tried already, which makes no other reason of it. */
+const RETRIES = / Retrying from scratch after \d+ms\. ?/;
+
 /** The error for what Redis does not let us do. */
 export function unavailable(cause: Error, message = "the Redis store failed"): TokenError {
   return new TokenError("STORE_UNAVAILABLE", message, { cause, retryDelay: RETRY_DELAY });
@@ -11,8 +14,7 @@ export function unavailable(cause: Error, message = "the Redis store failed"): T
 
 /** Whether an error is what Redis answered, and not a failure to reach it. */
 export function isAnswer(error: unknown): boolean {
-  const source = error instanceof TokenError ? error.cause : error;
-  return source instanceof Error && source.name === "ReplyError";
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** The error with where it happened, without what ioredis adds: the command's arguments, a password or a record among them. */
@@ -21,7 +23,8 @@ export function describeError(error: unknown, { host, port, sentinels, name }: R
   const place = servers ? `Redis master ${name} of the sentinels at ${servers}` : `Redis at ${host}:${port}`;
   if (!(error instanceof Error)) return new Error(`${place}: unknown failure`);
   const code = "code" in error ? String(error.code) : error.name;
-  const described = new Error(`${place}: ${error.message.split(", with args")[0] || code}`);
+  const [message = ""] = error.message.split(", with args");
+  const described = new Error(`${place}: ${message.replace(RETRIES, " ") || code}`);
   described.name = error.name;
   return described;
 }

@@ -49,7 +49,7 @@ export interface RedisNodes extends RedisReads {
   /** What of the masters' state and settings breaks what Latchkey promises. */
   inspect(): Promise<Weakness[]>;
 
-  /** Resolves if what is written to most of the data would be carried out now. */
+  /** Resolves if the master that has META_KEY serves us, be it that it can only be read now. */
   ping(): Promise<void>;
 
   /** Ends all connections after the answers to what was sent. */

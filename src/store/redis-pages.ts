@@ -3,19 +3,29 @@ import { decodeRecord } from "./record.ts";
 import { idOfMember, indexKey, recordKey, subjectsKey } from "./redis-keys.ts";
 import type { RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import type { Turns } from "./redis-turns.ts";
 import { SHARD_TAGS } from "./shard.ts";
 import type { PageCursor, PageRange } from "./token-store.ts";
 
-/** How many shards or owners a walk over a tenant looks at in one round trip. */
-const SHARDS_AT_ONCE = 512;
+/** How many shards or owners a walk over a tenant looks at in one round trip, so that others wait for a few milliseconds only. */
+const SHARDS_AT_ONCE = 128;
 const OWNERS_AT_ONCE = 64;
 /** How many records one command reads, so that none takes long. */
 const RECORDS_AT_ONCE = 1000;
 
 type ShardTag = (owner: Owner) => string;
 
-/** `TokenStore.page` on Redis. */
-export async function readPage(reads: RedisReads, shardTag: ShardTag, range: PageRange): Promise<Token[]> {
+/**
+ * `TokenStore.page` on Redis.
+ *
+ * @param turns those in which walks over whole tenants look for owners.
+ */
+export async function readPage(
+  reads: RedisReads,
+  turns: Turns,
+  shardTag: ShardTag,
+  range: PageRange,
+): Promise<Token[]> {
   const { tenant, subject, after, limit } = range;
   const readOwner = (owner: Owner, count: number, from?: PageCursor) => {
     const tag = shardTag(owner);
@@ -24,7 +34,7 @@ export async function readPage(reads: RedisReads, shardTag: ShardTag, range: Pag
   if (subject !== undefined) return readOwner({ tenant, subject }, limit, after);
   const start = after && { tenant, subject: after.subject };
   const page = start ? await readOwner(start, limit, after) : [];
-  for await (const owners of walkOwners(reads, tenant, start && { ...start, tag: shardTag(start) })) {
+  for await (const owners of walkOwners(reads, turns, tenant, start && { ...start, tag: shardTag(start) })) {
     if (page.length >= limit) break;
     const read = owners.map((owner) => readOwner(owner, limit - page.length));
     page.push(...(await Promise.all(read)).flat());
@@ -107,13 +117,14 @@ async function pruneIndex(
  */
 async function* walkOwners(
   reads: RedisReads,
+  turns: Turns,
   tenant: string,
   after: (Owner & { tag: string }) | undefined,
 ): AsyncGenerator<Owner[]> {
   const tags = SHARD_TAGS.filter((tag) => !after || tag >= after.tag);
   for (let start = 0; start < tags.length; start += SHARDS_AT_ONCE) {
     const shards = tags.slice(start, start + SHARDS_AT_ONCE);
-    const subjects = await readSubjects(reads, shards, tenant);
+    const subjects = await turns.take(() => readSubjects(reads, shards, tenant));
     if (start === 0 && after)
       subjects[0] = subjects[0]?.filter((subject) => compareBytes(subject, after.subject) > 0) ?? [];
     const owners = subjects.flat().map((subject) => ({ tenant, subject }));

@@ -32,10 +32,11 @@ export function refusalIn(error: unknown, node: Address): Refusal | undefined {
   }
 }
 
-/** A node that does not know under which name others reach it leaves the host out: it is that of who answered. */
+/** A node that does not know under which name others reach it leaves the host out, or says `?`: it is that of who answered. */
 function addressIn(place: string, node: Address): Address {
   const colon = place.lastIndexOf(":");
-  return { host: place.slice(0, colon) || node.host, port: Number(place.slice(colon + 1)) };
+  const host = place.slice(0, colon);
+  return { host: host && host !== "?" ? host : node.host, port: Number(place.slice(colon + 1)) };
 }
 
 /** The client, but each of its commands may find keys that are on their way to this node. Not for pipelines. */

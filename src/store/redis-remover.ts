@@ -4,6 +4,7 @@ import { idOfMember, indexKey, indexMember, pauseKey, recordKey } from "./redis-
 import type { RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { Removal } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { Turns } from "./redis-turns.ts";
 import { contended } from "./rules.ts";
 import { tagIn } from "./shard.ts";
 import { REMOVE_BATCH } from "./token-store.ts";
@@ -18,6 +19,8 @@ export const PAUSE = 1000;
 export const SCAN = 200;
 /** From how many tokens on a step takes long enough that others must come in between it and the next. */
 const LARGE = 50;
+/** How many removals may have such a step to do: with more, each would take longer than a call may. */
+const MOST_LARGE = 100;
 
 type Select = (token: Token) => boolean;
 
@@ -57,7 +60,7 @@ export class RedisRemover {
   readonly #nodes: Pick<RedisNodes, "note">;
   readonly #reads: RedisReads;
   readonly #run: (removal: Removal) => Promise<number | undefined>;
-  #largeSteps: Promise<unknown> = Promise.resolve();
+  readonly #largeSteps = new Turns(MOST_LARGE);
 
   /** @param run carries out one step, as `removeTokens` does. */
   constructor(
@@ -184,9 +187,7 @@ export class RedisRemover {
   /** Large steps go one after the other, also those of several removals: together they would be one long one. */
   #carryOut(removal: Removal): Promise<number | undefined> {
     if (removal.tokens.length < LARGE) return this.#run(removal);
-    const step = this.#largeSteps.then(() => this.#run(removal));
-    this.#largeSteps = step.catch(() => {});
-    return step;
+    return this.#largeSteps.take(() => this.#run(removal));
   }
 
   async #pause(owner: Owner, tag: string): Promise<void> {

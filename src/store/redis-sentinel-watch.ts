@@ -5,6 +5,18 @@ const SWITCH = "+switch-master";
 /** How long a sentinel may take to answer, and how long after a failure it is tried again, in milliseconds. */
 const TIMEOUT = 1000;
 const RETRY = 1000;
+/** How often each is asked, in milliseconds: what it told while it could not be reached is lost, and nothing else shows that it can't. */
+const INTERVAL = 1000;
+/** For how long one counts as heard after it answered, in milliseconds. */
+const HEARD = INTERVAL + TIMEOUT + 500;
+
+/** What a sentinel says. Of several, the one of the greatest epoch has the latest news. */
+interface Word {
+  /** As host:port. */
+  readonly master: string;
+  readonly epoch: number;
+  readonly at: number;
+}
 
 /**
  * Listens to all sentinels, so that a new master is heard of though the old one still answers. (ioredis has the like, but with
@@ -14,6 +26,9 @@ export class SentinelWatch {
   readonly #sentinels: readonly Redis[];
   readonly #name: string;
   readonly #onSwitch: (master: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #openedAt = performance.now();
+  readonly #words = new Map<Redis, Word>();
   #master: string | undefined;
 
   /** @param onSwitch is called with host:port when another is master. */
@@ -37,32 +52,56 @@ export class SentinelWatch {
         retryStrategy: () => RETRY,
       });
       sentinel.on("error", () => {});
-      sentinel.on("ready", () => void this.#listen(sentinel).catch(() => sentinel.disconnect(true)));
-      sentinel.on("message", (_channel, message) => this.#hear(message));
+      sentinel.on("ready", () => void this.#listen(sentinel));
+      sentinel.on("message", () => void this.#ask(sentinel));
       return sentinel;
     });
+    this.#timer = setInterval(() => {
+      for (const sentinel of this.#sentinels) if (sentinel.status === "ready") void this.#ask(sentinel);
+    }, INTERVAL).unref();
+  }
+
+  /** Whether most sentinels have not been heard of late, so that they may have made another the master unheard. */
+  get isCutOff(): boolean {
+    const since = performance.now() - HEARD;
+    if (this.#openedAt > since) return false;
+    const heard = [...this.#words.values()].filter(({ at }) => at > since).length;
+    return heard * 2 <= this.#sentinels.length;
   }
 
   close(): void {
+    clearInterval(this.#timer);
     for (const sentinel of this.#sentinels) sentinel.disconnect();
   }
 
   /** What happened before is asked for: it is told once only. */
   async #listen(sentinel: Redis): Promise<void> {
-    await sentinel.subscribe(SWITCH);
-    const [host, port] = (await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", this.#name)) as string[];
-    this.#learn(`${host}:${port}`);
+    sentinel.subscribe(SWITCH).catch(() => sentinel.disconnect(true));
+    await this.#ask(sentinel);
   }
 
-  #hear(message: string): void {
-    const [name, , , host, port] = message.split(" ");
-    if (name === this.#name) this.#learn(`${host}:${port}`);
+  async #ask(sentinel: Redis): Promise<void> {
+    try {
+      const [fields, [host, port]] = (await Promise.all([
+        sentinel.call("SENTINEL", "MASTER", this.#name),
+        sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", this.#name),
+      ])) as [string[], string[]];
+      const epoch = Number(fields[fields.indexOf("config-epoch") + 1]);
+      this.#learn(sentinel, { master: `${host}:${port}`, epoch, at: performance.now() });
+    } catch {
+      // It may be reconnecting already, and would give that up.
+      if (sentinel.status === "ready") sentinel.disconnect(true);
+    }
   }
 
-  #learn(master: string): void {
+  /** One that is cut off from the others goes on to name the master before. */
+  #learn(sentinel: Redis, word: Word): void {
+    this.#words.set(sentinel, word);
+    let latest = word;
+    for (const other of this.#words.values()) if (other.epoch > latest.epoch) latest = other;
     const isFirst = this.#master === undefined;
-    if (this.#master === master) return;
-    this.#master = master;
-    if (!isFirst) this.#onSwitch(master);
+    if (this.#master === latest.master) return;
+    this.#master = latest.master;
+    if (!isFirst) this.#onSwitch(latest.master);
   }
 }

@@ -21,7 +21,14 @@ export async function openServerNodes(
   options: NodesOptions,
 ): Promise<RedisNodes> {
   const data = new DataClaim();
-  const claim = (client: ScriptedRedis) => data.claim(client);
+  const connections: RedisConnection[] = [];
+  const watch =
+    "sentinels" in location
+      ? new SentinelWatch(location, (master) => {
+          for (const connection of connections) connection.renew(new Error(`${master} is the master now`));
+        })
+      : undefined;
+  const claim = (client: ScriptedRedis) => data.claim(client).catch((error: unknown) => refuseLonely(error, watch));
   const shared = { location, claim, outages: options.outages };
   const writer = new RedisConnection({ ...shared, pipelining: false, durability: options.durability });
   const reader = new RedisConnection({ ...shared, pipelining: true });
@@ -30,9 +37,11 @@ export async function openServerNodes(
     await writer.use(refuseCluster);
     await reader.open();
     const { connection, feed } = await subscribeToChanges(shared);
+    connections.push(writer, reader, connection);
     const { shardKey } = data;
-    return new ServerNodes({ location, reader, writer, subscriber: connection, feed, shardKey }, options);
+    return new ServerNodes({ reader, writer, subscriber: connection, feed, watch, shardKey }, options);
   } catch (error) {
+    watch?.close();
     await Promise.all([writer.close(), reader.close()]);
     throw error;
   }
@@ -51,12 +60,22 @@ async function refuseCluster(client: ScriptedRedis): Promise<void> {
     );
 }
 
+/**
+ * A master that has lost its replicas can still be read; but where we don't hear most sentinels either, it may be the one that is cut
+ * off, with us, and another the master by now.
+ */
+function refuseLonely(error: unknown, watch: SentinelWatch | undefined): never {
+  if (watch?.isCutOff && error instanceof Error && error.message.startsWith("NOREPLICAS"))
+    throw new Error("neither its replicas nor most sentinels are in reach: another may be the master by now");
+  throw error;
+}
+
 interface Means {
-  readonly location: ConnectionOptions["location"];
   readonly reader: RedisConnection;
   readonly writer: RedisConnection;
   readonly subscriber: RedisConnection;
   readonly feed: ChangeFeed;
+  readonly watch: SentinelWatch | undefined;
   readonly shardKey: Buffer;
 }
 
@@ -68,10 +87,9 @@ class ServerNodes implements RedisNodes {
   readonly #means: Means;
   readonly #options: NodesOptions;
   readonly #values: ValueReader;
-  readonly #watch: SentinelWatch | undefined;
 
   constructor(means: Means, options: NodesOptions) {
-    const { location, reader, writer, subscriber } = means;
+    const { reader, writer } = means;
     this.#means = means;
     this.#options = options;
     this.#values = new ValueReader(reader);
@@ -79,12 +97,6 @@ class ServerNodes implements RedisNodes {
     this.clock = writer.clock.now;
     this.feed = means.feed;
     this.settled = options.durability ? new SettledReads(writer) : this;
-    if ("sentinels" in location) {
-      this.#watch = new SentinelWatch(location, (master) => {
-        const reason = new Error(`${master} is the master now`);
-        for (const connection of [reader, writer, subscriber]) connection.renew(reason);
-      });
-    }
   }
 
   get(key: string): Promise<Buffer | null> {
@@ -114,9 +126,9 @@ class ServerNodes implements RedisNodes {
   }
 
   async close(): Promise<void> {
-    const { reader, writer, subscriber } = this.#means;
+    const { reader, writer, subscriber, watch } = this.#means;
     this.feed.close();
-    this.#watch?.close();
+    watch?.close();
     this.#options.outages.close();
     await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
   }

@@ -3,6 +3,8 @@ import { SLOTS, slotOf } from "./redis-slots.ts";
 
 /** In how many of a node's slots it is ticked. */
 const OWN = 2;
+/** How many names are tried at once, so that nobody waits for it. One in three is a slot of one of three masters. */
+const TRIES = 1000;
 
 /** From the first slot to the last one. */
 export type SlotRange = readonly [first: number, last: number];
@@ -14,6 +16,8 @@ export type SlotRange = readonly [first: number, last: number];
 export class TickKeys {
   #own: string[] = [];
   #lastStep: string | undefined;
+  /** Somewhere, so that they do not lie beside each other. */
+  #name = Math.floor(Math.random() * SLOTS);
 
   /** Of slots that are the node's, and of the last step's: it is the only one of a node that is given its first slot. */
   get all(): readonly string[] {
@@ -24,10 +28,10 @@ export class TickKeys {
   set ranges(ranges: readonly SlotRange[]) {
     const holds = (key: string) => isIn(ranges, slotOf(key));
     this.#own = this.#own.filter(holds);
-    // Somewhere, so that they do not lie beside each other. One of three masters' is found at once, a single slot in some milliseconds.
-    let name = Math.floor(Math.random() * SLOTS);
-    for (let tries = 0; this.#own.length < OWN && tries < SLOTS * OWN; tries++) {
-      const key = tickKey(String(name++));
+    if (ranges.length === 0) return;
+    // Where a node has so few slots that none is found, it goes on from here the next time.
+    for (let tries = 0; this.#own.length < OWN && tries < TRIES; tries++) {
+      const key = tickKey(String(this.#name++));
       if (holds(key)) this.#own.push(key);
     }
   }

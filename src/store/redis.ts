@@ -14,6 +14,7 @@ import { type Removal, removeTokens } from "./redis-removal.ts";
 import { PAUSE, RedisRemover } from "./redis-remover.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { openServerNodes } from "./redis-server-nodes.ts";
+import { Turns } from "./redis-turns.ts";
 import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, contended, idTaken } from "./rules.ts";
@@ -23,6 +24,8 @@ import type { Change, Claim, InsertOptions, Mark, PageRange, TokenStore } from "
 
 /** How often, in milliseconds, a write tries again that a removal holds up. */
 const PAUSE_POLL = 20;
+/** How many lists of whole tenants are made at once: with more, each would take longer than a call may. */
+const MOST_WALKS = 32;
 /** The answers of writes that were made, now or before. */
 const WRITTEN: ReadonlySet<string> = new Set(["inserted", "replaced", "repeated"]);
 
@@ -59,6 +62,7 @@ class RedisStore implements TokenStore {
   readonly #nodes: RedisNodes;
   readonly #reads: RedisReads;
   readonly #remover: RedisRemover;
+  readonly #walks = new Turns(MOST_WALKS);
 
   constructor(nodes: RedisNodes, reads: RedisReads = nodes) {
     this.#nodes = nodes;
@@ -124,7 +128,7 @@ class RedisStore implements TokenStore {
   }
 
   page(range: PageRange) {
-    return readPage(this.#reads, this.shardTag, range);
+    return readPage(this.#reads, this.#walks, this.shardTag, range);
   }
 
   remove(id: string) {

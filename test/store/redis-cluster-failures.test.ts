@@ -105,6 +105,23 @@ describe("a cluster", { timeout: 60_000 }, () => {
     expect(await store.remove(token.id)).toBe(1);
   });
 
+  it("is opened while a shard is lost, and tells that this one could not be looked at", async () => {
+    const { cluster } = await prepare({ config: { "cluster-require-full-coverage": "no" } });
+    const meta = await cluster.masterOfKey(META_KEY);
+    const lost = cluster.shards.find((shard) => !shard.includes(meta)) as Shard;
+    for (const node of lost) await node.kill();
+    const store = await vi.waitFor(() => openRedisStore({ url: cluster.url }), 10_000);
+    cleanup.push(() => store.close());
+    const weaknesses = await store.inspect();
+    expect(weaknesses.filter(({ isCertain }) => !isCertain)).toEqual([
+      {
+        description: `127.0.0.1:${lost[0].port}: it does not serve, so its settings can't be checked: look at them when it is back`,
+        isCertain: false,
+      },
+    ]);
+    expect(weaknesses.filter(({ isCertain }) => isCertain).length).toBeGreaterThan(1);
+  });
+
   it("is not opened where no node answers, with the reason and without the password", async () => {
     const error = await openRedisStore({ url: "redis+cluster://:secret-word@127.0.0.1:1,127.0.0.1:2" }).catch(
       (error: unknown) => error,

@@ -27,3 +27,15 @@ test("another cluster that has come to the addresses of ours is not taken for it
   }, 5000);
   expect(events).toContainEqual({ type: "lost", cause: `another cluster has come to 127.0.0.1:${server.port}` });
 });
+
+test("a node that is heard of when all is closed already is not connected to", async () => {
+  const [server, other] = [await startRedis({ cluster: true }), await startRedis({ cluster: true })];
+  onTestFinished(() => server.stop());
+  onTestFinished(() => other.stop());
+  const location = { seeds: [{ host: "127.0.0.1", port: server.port }], access: {} };
+  const members = new ClusterMembers(location, { durability: undefined, outages: new RedisOutages() });
+  await members.open();
+  await members.close();
+  const { writer } = members.move(0, { host: "127.0.0.1", port: other.port });
+  expect(writer.client.status).toBe("wait");
+});

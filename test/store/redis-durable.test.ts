@@ -145,6 +145,35 @@ describe("an acknowledgement that takes two replicas", () => {
     expect((await countCalls(master, "wait")) - before).toBeLessThanOrEqual(3);
   });
 
+  it("ends in time where more wait than slow replicas can confirm, for those who have it and for those who don't", async () => {
+    const { store, followers } = await startGroup(2, 500);
+    const owner = newOwner();
+    await insertToken(store, owner);
+    for (const { link } of followers) link.delay(200);
+    const begun = performance.now();
+    let slowest = 0;
+    const inserts = Array.from({ length: 4000 }, async () => {
+      const token = newToken(store, newOwner());
+      const answer = await store.insert(token).catch((error: unknown) => error);
+      slowest = Math.max(slowest, performance.now() - begun);
+      return { token, answer };
+    });
+    const answers = await Promise.all(inserts);
+    expect(slowest).toBeLessThan(2500);
+    const refused = answers.filter(({ answer }) => answer !== "inserted");
+    expect(refused.length).toBeGreaterThan(0);
+    expect(answers.length - refused.length).toBeGreaterThan(500);
+    for (const { answer } of refused) {
+      expect(answer).toMatchObject({
+        reason: "STORE_UNAVAILABLE",
+        retryDelay: 500,
+        cause: { message: expect.stringContaining("too many wait for the replicas: this was not begun") },
+      });
+    }
+    const found = await store.findMany(refused.map(({ token }) => token.id));
+    expect(found.filter((token) => token !== undefined)).toEqual([]);
+  });
+
   it("is not asked for where last uses are noted, and nowhere if it takes none", async () => {
     const { master, store } = await startGroup(2);
     const token = await insertToken(store, newOwner());

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
+import { recordKey } from "../../src/store/redis-keys.ts";
 import type { StoreEvent, StoreListener } from "../../src/store/store-events.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -283,6 +284,24 @@ describe("a Redis that fails", () => {
     expect(waits.at(-1)).toBeLessThan(3000);
     server.thaw();
     await expectHealthy();
+  });
+
+  it("holding a damaged record, goes on to serve everybody, and who asked for it as well", async () => {
+    const server = await start();
+    const events: StoreEvent[] = [];
+    const store = await open(server.url, undefined, (event) => events.push(event));
+    const [damaged, token] = [await insertToken(store, newOwner()), await insertToken(store, newOwner())];
+    await server.admin.set(recordKey(damaged.id), "x");
+    const owner = { tenant: damaged.tenant, subject: damaged.subject };
+    const asks = [
+      () => store.page({ ...owner, limit: 1 }),
+      () => store.find(damaged.id),
+      () => store.removeAll(owner, () => true),
+    ];
+    for (const ask of asks)
+      await expect(ask()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE", message: "a stored record is damaged" });
+    expect(await store.page({ ...token, limit: 1 })).toEqual([token]);
+    expect(events).toEqual([]);
   });
 
   it("reads on through a connection that is cut", async () => {

@@ -7,6 +7,7 @@ const answer = (message: string) => Object.assign(new Error(message), { name: "R
 test.each([
   ["MOVED 3999 10.0.0.2:7001", { refusal: "moved", address: { host: "10.0.0.2", port: 7001 } }],
   ["MOVED 3999 :7001", { refusal: "moved", address: { host: "10.0.0.1", port: 7001 } }],
+  ["MOVED 3999 ?:7001", { refusal: "moved", address: { host: "10.0.0.1", port: 7001 } }],
   ["MOVED 3999 ::1:7001", { refusal: "moved", address: { host: "::1", port: 7001 } }],
   ["ASK 3999 node-2.redis:7001", { refusal: "ask", address: { host: "node-2.redis", port: 7001 } }],
   ["TRYAGAIN Multiple keys request during rehashing of slot", { refusal: "again" }],

@@ -70,6 +70,34 @@ describe("a master that sentinels know, under load", { timeout: 120_000 }, () =>
   });
 });
 
+describe("a master that is alone", { timeout: 60_000 }, () => {
+  it("is read on without its replicas, but not where most sentinels are out of reach too: another may be the master", async () => {
+    const { group, store } = await prepare({ config: { "min-replicas-to-write": "1", "min-replicas-max-lag": "1" } });
+    const token = await insertToken(store, newOwner());
+    const master = await group.master();
+    const replicas = group.nodes.filter((node) => node !== master);
+    const most = group.sentinels.slice(1);
+    for (const replica of replicas) replica.freeze();
+    await vi.waitFor(async () => {
+      await expect(insertToken(store, newOwner())).rejects.toMatchObject({
+        cause: { message: expect.stringContaining("NOREPLICAS") },
+      });
+    }, 10_000);
+    expect(await store.find(token.id)).toEqual(token);
+    for (const sentinel of most) sentinel.freeze();
+    await vi.waitFor(async () => {
+      await expect(store.find(token.id)).rejects.toMatchObject({
+        reason: "STORE_UNAVAILABLE",
+        cause: { message: expect.stringContaining("neither its replicas nor most sentinels are in reach") },
+      });
+    }, 10_000);
+    for (const sentinel of most) sentinel.thaw();
+    await vi.waitFor(async () => expect(await store.find(token.id)).toEqual(token), 10_000);
+    for (const replica of replicas) replica.thaw();
+    await vi.waitFor(() => insertToken(store, newOwner()), 10_000);
+  });
+});
+
 describe("sentinels", { timeout: 60_000 }, () => {
   it("are asked with a password of their own, over TLS like the servers", async () => {
     const passwords = { password: "s%cret/", sentinelPassword: "w%tch/" };
@@ -90,6 +118,16 @@ describe("sentinels", { timeout: 60_000 }, () => {
       expect(JSON.stringify([error, (error as Error).cause, (error as Error).stack])).not.toContain("wrong-word");
     }
     await expect(openRedisStore({ url })).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  });
+
+  it("lead a user to the master that may do what Latchkey needs and nothing else", async () => {
+    const aclUser = { name: "latchkey", password: "p@ss:w/rd" };
+    const { group } = await prepare({ aclUser });
+    const store = await open(group.url.replace("://", `://latchkey:${encodeURIComponent(aclUser.password)}@`));
+    await expectServed(store);
+    const token = await insertToken(store, newOwner());
+    expect(await store.page({ tenant: token.tenant, limit: 2 })).toEqual([token]);
+    expect(await store.remove(token.id)).toBe(1);
   });
 
   it("may be lost but for one, and name no master by a wrong name", async () => {
