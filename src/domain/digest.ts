@@ -1,6 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { TokenError } from "../errors.ts";
-import type { DerivedKey, KeyRing } from "./keys.ts";
+import type { KeyRing } from "./keys.ts";
 import type { SecretDigest, Token } from "./token.ts";
 
 /** What a digest is made of: the text of a secret, or what an imported one is known by. */
@@ -12,7 +11,7 @@ export interface Evidence {
 
 /** What is kept of a secret. */
 export function makeDigest(keys: KeyRing, { source, material }: Evidence): SecretDigest {
-  const digest = hmac(keys.current, material);
+  const digest = keys.current.digest.of(material);
   return { keyVersion: keys.current.version, digest, source, until: undefined, pendingGrace: undefined };
 }
 
@@ -29,8 +28,7 @@ export function findDigest(
   let found: SecretDigest | undefined;
   for (const candidate of token?.digests.length ? token.digests : [NO_DIGEST]) {
     const { keyVersion, digest, until } = candidate;
-    const computed = hmac(keys.byVersion.get(keyVersion) ?? keys.current, material);
-    const fits = digest.length === computed.length && timingSafeEqual(digest, computed);
+    const fits = (keys.byVersion.get(keyVersion) ?? keys.current).digest.is(digest, material);
     if (fits && candidate.source === source && (until === undefined || until > now)) found = candidate;
   }
   return found;
@@ -52,7 +50,3 @@ const NO_DIGEST: SecretDigest = {
   until: 0,
   pendingGrace: undefined,
 };
-
-function hmac(key: DerivedKey, material: string): Buffer {
-  return createHmac("sha256", key.digest).update(material).digest();
-}
