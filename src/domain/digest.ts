@@ -26,7 +26,7 @@ export function findDigest(
   now: number,
 ): SecretDigest | undefined {
   let found: SecretDigest | undefined;
-  for (const candidate of token?.digests.length ? token.digests : [NO_DIGEST]) {
+  for (const candidate of token?.digests.length ? token.digests : NO_DIGESTS) {
     const { keyVersion, digest, until } = candidate;
     const fits = (keys.byVersion.get(keyVersion) ?? keys.current).digest.is(digest, material);
     if (fits && candidate.source === source && (until === undefined || until > now)) found = candidate;
@@ -43,10 +43,6 @@ export function requireKeys(keys: KeyRing, token: Token | undefined): void {
   throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
 }
 
-const NO_DIGEST: SecretDigest = {
-  keyVersion: 0,
-  digest: new Uint8Array(32),
-  source: "",
-  until: 0,
-  pendingGrace: undefined,
-};
+const NO_DIGESTS: readonly SecretDigest[] = [
+  { keyVersion: 0, digest: new Uint8Array(32), source: "", until: 0, pendingGrace: undefined },
+];

@@ -105,7 +105,7 @@ class RedisStore implements TokenStore {
   }
 
   findMany(ids: readonly string[]) {
-    return Promise.all(ids.map((id) => this.#finder.find(id)));
+    return this.#finder.findMany(ids);
   }
 
   replace(previous: Token, next: Token, mark?: Mark) {
