@@ -63,12 +63,13 @@ export async function introspectAll(
   const found = await context.store.findMany(presented.flatMap((read) => (typeof read === "string" ? [] : read.id)));
   const verdicts: Verdict[] = [];
   let place = 0;
-  for (const [index, read] of presented.entries()) {
+  for (const question of questions) {
+    const read = presented[verdicts.length] as Presented | Unreadable;
     if (typeof read === "string") {
       verdicts.push({ active: false, reason: read });
       continue;
     }
-    const verdict = answer(asking, questions[index] as Question, read, found[place++]);
+    const verdict = answer(asking, question, read, found[place++]);
     verdicts.push(verdict instanceof Promise ? await verdict : verdict);
   }
   return verdicts;
@@ -141,7 +142,7 @@ function judge(question: Question, token: Token, now: number): InactiveReason | 
   if (status !== "ACTIVE") return status;
   if (question.kinds.length > 0 && !question.kinds.includes(token.kind)) return "KIND";
   if (token.audiences.length > 0 && !token.audiences.includes(question.audience)) return "AUDIENCE";
-  if (!question.scopes.every((scope) => token.scopes.includes(scope))) return "SCOPE";
+  for (const scope of question.scopes) if (!token.scopes.includes(scope)) return "SCOPE";
   return undefined;
 }
 
