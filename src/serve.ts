@@ -52,7 +52,7 @@ export async function serve(config: Config, { store, keys, rootDigest }: Possess
   const authenticate = createAuthenticator({
     rootDigest,
     verifySecret: (secret) => findBySecret(context, secret),
-    noteUse: (token, digest) => useToken(context, token, digest),
+    noteUse: (token, digest) => useToken(context, token, digest, clock()),
     issuers: issuers.map(createIssuer),
     certificates: createCertificateMapping(certificates),
     kinds: config.kinds,
@@ -60,7 +60,7 @@ export async function serve(config: Config, { store, keys, rootDigest }: Possess
   });
   const callers = createCallerCache({
     authenticate,
-    noteUse: (token) => lastUse.note(token),
+    noteUse: (token) => lastUse.note(token, clock()),
     basis: () => keys.ring,
     clock,
   });

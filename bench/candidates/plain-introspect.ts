@@ -1,4 +1,3 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { InactiveReason, type IntrospectResponseSchema } from "../../gen/latchkey/v1/token_service_pb.ts";
 import { readKeysFile } from "../../src/config/keys-file.ts";
@@ -20,10 +19,7 @@ export function createPlainIntrospect(): (secret: string) => Promise<Answer> {
   const keys = readKeysFile(keysPath());
 
   const isSecretOf = (token: Token, secret: string): boolean =>
-    token.digests.some(({ keyVersion, digest }) => {
-      const key = keys.byVersion.get(keyVersion);
-      return key !== undefined && timingSafeEqual(digest, createHmac("sha256", key.digest).update(secret).digest());
-    });
+    token.digests.some(({ keyVersion, digest }) => keys.byVersion.get(keyVersion)?.digest.is(digest, secret));
 
   return async (secret) => {
     const id = idOfSecret(secret);

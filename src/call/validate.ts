@@ -2,12 +2,14 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { TokenError } from "../errors.ts";
+import { isPlainlyValid } from "./plain-requests.ts";
 
 /** Checks requests against the rules that stand in the proto (protovalidate). */
 export function createRequestValidator(): (type: DescMessage, message: Message) => void {
   const validator = createValidator({ regexMatch: createMatcher() });
 
   return (type, message) => {
+    if (isPlainlyValid(type, message)) return;
     const result = validator.validate(type, message);
     if (result.kind === "error") throw result.error;
     if (result.kind === "invalid") throw invalidRequest(result.violations);

@@ -1,6 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { TokenError } from "../errors.ts";
-import type { DerivedKey, KeyRing } from "./keys.ts";
+import type { KeyRing } from "./keys.ts";
 import type { SecretDigest, Token } from "./token.ts";
 
 /** What a digest is made of: the text of a secret, or what an imported one is known by. */
@@ -12,7 +11,7 @@ export interface Evidence {
 
 /** What is kept of a secret. */
 export function makeDigest(keys: KeyRing, { source, material }: Evidence): SecretDigest {
-  const digest = hmac(keys.current, material);
+  const digest = keys.current.digest.of(material);
   return { keyVersion: keys.current.version, digest, source, until: undefined, pendingGrace: undefined };
 }
 
@@ -27,10 +26,9 @@ export function findDigest(
   now: number,
 ): SecretDigest | undefined {
   let found: SecretDigest | undefined;
-  for (const candidate of token?.digests.length ? token.digests : [NO_DIGEST]) {
+  for (const candidate of token?.digests.length ? token.digests : NO_DIGESTS) {
     const { keyVersion, digest, until } = candidate;
-    const computed = hmac(keys.byVersion.get(keyVersion) ?? keys.current, material);
-    const fits = digest.length === computed.length && timingSafeEqual(digest, computed);
+    const fits = (keys.byVersion.get(keyVersion) ?? keys.current).digest.is(digest, material);
     if (fits && candidate.source === source && (until === undefined || until > now)) found = candidate;
   }
   return found;
@@ -45,14 +43,6 @@ export function requireKeys(keys: KeyRing, token: Token | undefined): void {
   throw new TokenError("KEY_MISSING", "this instance lacks a service key that others have", { retryDelay: 1000 });
 }
 
-const NO_DIGEST: SecretDigest = {
-  keyVersion: 0,
-  digest: new Uint8Array(32),
-  source: "",
-  until: 0,
-  pendingGrace: undefined,
-};
-
-function hmac(key: DerivedKey, material: string): Buffer {
-  return createHmac("sha256", key.digest).update(material).digest();
-}
+const NO_DIGESTS: readonly SecretDigest[] = [
+  { keyVersion: 0, digest: new Uint8Array(32), source: "", until: 0, pendingGrace: undefined },
+];

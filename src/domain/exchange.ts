@@ -95,7 +95,7 @@ async function insertChild(
       mark: attempt.mark(made.map(({ recipe }) => recipe)),
     });
     if (outcome === "inserted") {
-      if (!parent.next) context.lastUse.note(exchange.parent);
+      if (!parent.next) context.lastUse.note(exchange.parent, context.clock());
       return { token: child.token, secrets: made.map(({ secret }) => secret) };
     }
     if (outcome === "repeated") return outcome;
@@ -106,7 +106,7 @@ async function insertChild(
 
 async function findExchange(context: Context, presented: Presented, wish: ExchangeWish): Promise<Exchange> {
   const parent = await context.store.find(presented.id);
-  const digest = proveSecret(context, parent, presented);
+  const digest = proveSecret(context, parent, presented, context.clock());
   const isSpent = !digest && presented.wasMadeHere();
   if (!parent || isPurged(parent, context.clock())) throw tokenNotFound();
   if (!digest) throw isSpent ? secretSpent() : tokenNotFound();

@@ -45,7 +45,7 @@ export async function introspect(
     if (typeof read === "string") return { active: false, reason: read };
     presented = read;
   }
-  return answer(context, caller, question, presented, await context.store.find(presented.id), signal);
+  return answer({ context, caller, signal }, question, presented, await context.store.find(presented.id));
 }
 
 /** The same for many, with one look into the store, until `signal` aborts. Answers in the order of the questions. */
@@ -55,39 +55,48 @@ export async function introspectAll(
   questions: readonly Question[],
   signal?: StopSignal,
 ): Promise<Verdict[]> {
-  const presented = await Promise.all(questions.map(({ secret }) => readPresented(context, secret)));
-  const ids = presented.flatMap((read) => (typeof read === "string" ? [] : [read.id]));
-  const found = await context.store.findMany(ids);
+  const asking = { context, caller, signal };
+  const reading = questions.map(({ secret }) => readPresented(context, secret));
+  const presented = reading.some((one) => one instanceof Promise)
+    ? await Promise.all(reading)
+    : (reading as (Presented | Unreadable)[]);
+  const found = await context.store.findMany(presented.flatMap((read) => (typeof read === "string" ? [] : read.id)));
   const verdicts: Verdict[] = [];
-  for (const [index, question] of questions.entries()) {
-    const read = presented[index] ?? "MALFORMED";
+  let place = 0;
+  for (const question of questions) {
+    const read = presented[verdicts.length] as Presented | Unreadable;
     if (typeof read === "string") {
       verdicts.push({ active: false, reason: read });
       continue;
     }
-    const verdict = answer(context, caller, question, read, found.shift(), signal);
+    const verdict = answer(asking, question, read, found[place++]);
     verdicts.push(verdict instanceof Promise ? await verdict : verdict);
   }
   return verdicts;
 }
 
+/** Who asks, and where. */
+interface Asking {
+  readonly context: Context;
+  readonly caller: Caller;
+  readonly signal: StopSignal | undefined;
+}
+
 /** Where nothing has to be written, the answer is there at once: a promise for each would cost as much as all that it tells. */
 function answer(
-  context: Context,
-  caller: Caller,
+  asking: Asking,
   question: Question,
   presented: Presented,
   found: Token | undefined,
-  signal: StopSignal | undefined,
 ): Verdict | Promise<Verdict> {
   // A use that nobody waits for any more must not be taken.
-  signal?.throwIfAborted();
-  const verdict = look(context, caller, question, presented, found);
+  asking.signal?.throwIfAborted();
+  const verdict = look(asking, question, presented, found);
   if (!(verdict instanceof Promise)) return verdict;
   return insist(verdict, async () => {
-    const token = await context.store.find(presented.id);
-    signal?.throwIfAborted();
-    return look(context, caller, question, presented, token);
+    const token = await asking.context.store.find(presented.id);
+    asking.signal?.throwIfAborted();
+    return look(asking, question, presented, token);
   });
 }
 
@@ -104,21 +113,21 @@ async function insist(
 
 /** One look at the token as it was found. Undefined: somebody has changed it since. */
 function look(
-  context: Context,
-  caller: Caller,
+  { context, caller }: Asking,
   question: Question,
   presented: Presented,
   token: Token | undefined,
 ): Verdict | Promise<Verdict | undefined> {
-  const digest = proveSecret(context, token, presented);
+  const now = context.clock();
+  const digest = proveSecret(context, token, presented, now);
   // Asked also where nothing hangs on it, so that time does not tell a wrong secret from an unknown token.
   const isSpent = !digest && presented.wasMadeHere();
-  if (!token || !answersFor(caller, token) || isPurged(token, context.clock())) return UNKNOWN;
+  if (!token || !answersFor(caller, token) || isPurged(token, now)) return UNKNOWN;
   if (!digest) return isSpent ? refuseSpent(context, token, question) : UNKNOWN;
-  const reason = judge(question, token, context.clock());
+  const reason = judge(question, token, now);
   if (reason !== undefined) return { active: false, reason };
   if (question.peek) return { active: true, token };
-  const used = useToken(context, token, digest);
+  const used = useToken(context, token, digest, now);
   if (!(used instanceof Promise)) return { active: true, token: used };
   return used.then((written) => written && { active: true, token: written });
 }
@@ -133,7 +142,7 @@ function judge(question: Question, token: Token, now: number): InactiveReason | 
   if (status !== "ACTIVE") return status;
   if (question.kinds.length > 0 && !question.kinds.includes(token.kind)) return "KIND";
   if (token.audiences.length > 0 && !token.audiences.includes(question.audience)) return "AUDIENCE";
-  if (!question.scopes.every((scope) => token.scopes.includes(scope))) return "SCOPE";
+  for (const scope of question.scopes) if (!token.scopes.includes(scope)) return "SCOPE";
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import { createHash, createSecretKey, hkdfSync, type JsonWebKey, type KeyObject } from "node:crypto";
+import { TextHmac } from "./hmac.ts";
 import type { ImportedSource } from "./imported.ts";
 import type { JwtAlgorithm } from "./kinds.ts";
 import { deriveSigningKeys, type SigningKey } from "./signing-keys.ts";
@@ -14,8 +15,8 @@ export interface ServiceKey {
 /** What is derived from one service key, each purpose by its own key (HKDF, RFC 5869). */
 export interface DerivedKey {
   readonly version: number;
-  /** Makes the digests of secrets. A KeyObject, because `createHmac` is several times slower with raw bytes. */
-  readonly digest: KeyObject;
+  /** Makes the digests of secrets. */
+  readonly digest: TextHmac;
   /** Signs page tokens. */
   readonly pageToken: KeyObject;
   /** Marks secrets as made here. */
@@ -73,7 +74,7 @@ function deriveKey({ version, secret }: ServiceKey): DerivedKey {
     Buffer.from(hkdfSync("sha256", secret, "", `latchkey/${purpose}`, length));
   return {
     version,
-    digest: createSecretKey(derive("digest")),
+    digest: new TextHmac(derive("digest")),
     pageToken: createSecretKey(derive("page-token")),
     proof: createSecretKey(derive("proof")),
     request: createSecretKey(derive("request")),

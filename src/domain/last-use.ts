@@ -11,8 +11,8 @@ const CHUNK = 16;
 
 /** Notes when tokens are used, beside the calls that use them. */
 export interface LastUse {
-  /** Notes a use of the token now. */
-  note(token: Token): void;
+  /** Notes a use of the token at this time. */
+  note(token: Token, time: number): void;
   /** Writes what is noted. */
   flush(): Promise<void>;
   /** Writes what is noted, and stops. */
@@ -51,8 +51,7 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   }
 
   return {
-    note(token) {
-      const time = clock();
+    note(token, time) {
       if (!isDue(token, time)) return;
       if (token.idleTimeout === undefined) noted.set(token.id, time);
       else renewed.set(token.id, { token, time });

@@ -32,12 +32,12 @@ export async function findBySecret(context: Context, secret: string): Promise<Pr
   const presented = await readPresented(context, secret);
   if (typeof presented === "string") return undefined;
   const token = await context.store.find(presented.id);
-  const digest = proveSecret(context, token, presented);
+  const digest = proveSecret(context, token, presented, context.clock());
   return token && digest ? { token, digest } : undefined;
 }
 
 /**
- * The digest by which a presented secret is the token's. Undefined: it is not, or not any more, or the token is past its retention.
+ * The digest by which a presented secret is the token's at `now`. Undefined: it is not, or not any more, or the token is past its retention.
  *
  * @throws KEY_MISSING, as `requireKeys`
  */
@@ -45,9 +45,9 @@ export function proveSecret(
   context: Context,
   token: Token | undefined,
   presented: Presented,
+  now: number,
 ): SecretDigest | undefined {
   requireKeys(context.keys, token);
-  const now = context.clock();
   const digest = findDigest(context.keys, token, presented, now);
   return token !== undefined && !isPurged(token, now) ? digest : undefined;
 }

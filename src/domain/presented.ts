@@ -2,6 +2,7 @@ import { aliasesOf } from "./alias.ts";
 import type { Context } from "./context.ts";
 import { type Evidence, requireKeys } from "./digest.ts";
 import { isJwt, readClaimedId, verifyJwt } from "./jwt.ts";
+import type { KeyRing } from "./keys.ts";
 import { idOfSecret, wasMadeHere } from "./secret.ts";
 
 /** A text that somebody presents as a secret, once it is known which token it claims to be of. */
@@ -23,7 +24,25 @@ export type Unreadable = "MALFORMED" | "UNKNOWN" | "SIGNATURE";
 export function readPresented(context: Context, text: string): Presented | Promise<Presented | Unreadable> {
   const id = idOfSecret(text);
   if (id === undefined) return isJwt(text) ? readJwt(context, text) : readImported(context, text);
-  return { id, source: "", material: text, wasMadeHere: () => wasMadeHere(context.keys, text) };
+  return new OpaqueSecret(id, text, context.keys);
+}
+
+/** A class, because there is one for every introspection, and a closure in each would be larger than all the rest of it. */
+class OpaqueSecret implements Presented {
+  readonly id: string;
+  readonly source = "";
+  readonly material: string;
+  readonly #keys: KeyRing;
+
+  constructor(id: string, text: string, keys: KeyRing) {
+    this.id = id;
+    this.material = text;
+    this.#keys = keys;
+  }
+
+  wasMadeHere(): boolean {
+    return wasMadeHere(this.#keys, this.material);
+  }
 }
 
 async function readJwt(context: Context, text: string): Promise<Presented | Unreadable> {

@@ -5,16 +5,20 @@ import { idleEndOf, type SecretDigest, type Token, used } from "./token.ts";
 const CLOSE = 60_000;
 
 /**
- * Takes note that the token was used by the secret of this digest: a limited use is counted, a pending secret takes effect and a
+ * Takes note that the token was used at `now` by the secret of this digest: a limited use is counted, a pending secret takes effect and a
  * token that is about to end for want of use goes on, all at once; all else is only noted.
  *
  * @returns the token after it, at once where nothing had to be written; undefined if somebody else changed it meanwhile: nothing
  * is done then.
  */
-export function useToken(context: Context, token: Token, digest: SecretDigest): Token | Promise<Token | undefined> {
-  const now = context.clock();
+export function useToken(
+  context: Context,
+  token: Token,
+  digest: SecretDigest,
+  now: number,
+): Token | Promise<Token | undefined> {
   if (mustWriteUse(token, digest, now)) return writeUse(context, token, digest, now);
-  context.lastUse.note(token);
+  context.lastUse.note(token, now);
   return token;
 }
 

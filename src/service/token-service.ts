@@ -10,6 +10,7 @@ import { findToken } from "../domain/lookup.ts";
 import { deleteToken, deleteTokens } from "../domain/revoke.ts";
 import { rotateToken } from "../domain/rotate.ts";
 import { setActive } from "../domain/set-active.ts";
+import type { Token } from "../domain/token.ts";
 import { updateToken } from "../domain/update.ts";
 import { toChanges, toExchangeWish, toHandle, toListQuery, toNewToken, toRevocation, toRotation } from "./requests.ts";
 import { toTokenMessage } from "./token-message.ts";
@@ -31,7 +32,7 @@ export type Handlers = {
  * @param lasting the context for methods that acknowledge a change: all that their answers rest on is there to stay.
  */
 export function createTokenService(context: Context, lasting: Context = context): Handlers {
-  const show = (token: Parameters<typeof toTokenMessage>[0]) => toTokenMessage(token, context.clock());
+  const show = (token: Token) => toTokenMessage(token, context.clock());
 
   return {
     async create(caller, request) {
@@ -76,18 +77,19 @@ export function createTokenService(context: Context, lasting: Context = context)
     },
 
     async introspect(caller, request, signal) {
-      return toVerdictMessage(await introspect(context, caller, request, signal));
+      return toVerdictMessage(await introspect(context, caller, request, signal), context.clock());
     },
 
     async batchIntrospect(caller, request, signal) {
       const verdicts = await introspectAll(context, caller, request.requests, signal);
-      return { responses: verdicts.map(toVerdictMessage) };
+      const now = context.clock();
+      return { responses: verdicts.map((verdict) => toVerdictMessage(verdict, now)) };
     },
   };
+}
 
-  function toVerdictMessage(verdict: Verdict): MessageInitShape<typeof IntrospectResponseSchema> {
-    return verdict.active
-      ? { active: true, token: show(verdict.token) }
-      : { active: false, reason: InactiveReason[verdict.reason] };
-  }
+function toVerdictMessage(verdict: Verdict, now: number): MessageInitShape<typeof IntrospectResponseSchema> {
+  return verdict.active
+    ? { active: true, token: toTokenMessage(verdict.token, now) }
+    : { active: false, reason: InactiveReason[verdict.reason] };
 }

@@ -91,7 +91,7 @@ export class RecordReader {
   #position = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Says that all texts are ASCII: then they are cut out of one string, which is several times as fast. */
@@ -130,7 +130,9 @@ export class RecordReader {
   /** A copy, so that it does not keep a whole answer of Redis in memory. */
   raw(length: number): Uint8Array {
     const start = this.#take(length);
-    return new Uint8Array(this.#bytes.subarray(start, start + length));
+    const copy = new Uint8Array(length);
+    for (let index = 0; index < length; index++) copy[index] = this.#bytes[start + index] as number;
+    return copy;
   }
 
   text(): string {
@@ -140,8 +142,11 @@ export class RecordReader {
   }
 
   texts(): string[] {
-    const values: string[] = [];
-    for (let count = this.number(); count > 0; count--) values.push(this.text());
+    const count = this.number();
+    if (count === 0) return [];
+    // An array that begins with its first is no larger than that; most have no more.
+    const values = [this.text()];
+    while (values.length < count) values.push(this.text());
     return values;
   }
 

@@ -90,6 +90,10 @@ class ClusterNodes implements RedisNodes {
     return this.read(key, (client) => client.getBuffer(key));
   }
 
+  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
+    return Promise.all(keys.map((key) => this.get(key)));
+  }
+
   read<T>(key: string, run: Run<T>): Promise<T> {
     return this.#run({ manner: "read", key, run });
   }
@@ -143,7 +147,8 @@ class ClusterNodes implements RedisNodes {
 
   #settledReads(): RedisReads {
     const read: RedisReads["read"] = (key, run) => this.#run({ manner: "settle", key, run });
-    return { read, get: (key) => read(key, (client) => client.getBuffer(key)) };
+    const get = (key: string) => read(key, (client) => client.getBuffer(key));
+    return { read, get, getMany: (keys) => Promise.all(keys.map(get)) };
   }
 
   /** Messages reach every node, but one that is cut off from most others would be silent. */

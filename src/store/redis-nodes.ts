@@ -13,12 +13,17 @@ export interface NodesOptions {
   readonly outages: RedisOutages;
 }
 
-/** Reads of masters. Each touches keys of one slot only. */
+/** Reads of masters. */
 export interface RedisReads {
   /** The text under a key. All that is asked for in one turn of the event loop is one way to each server. */
   get(key: string): Promise<Buffer | null>;
 
-  /** Runs commands that only read, once more from the beginning where something came in between. */
+  /** The texts under keys of any slots, in their order. */
+  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]>;
+
+  /**
+   * Runs commands that only read, and touch keys of one slot only, once more from the beginning where something came in between.
+   */
   read<T>(key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T>;
 }
 

@@ -103,6 +103,10 @@ class ServerNodes implements RedisNodes {
     return this.#values.get(key);
   }
 
+  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
+    return this.#values.getMany(keys);
+  }
+
   read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
     return this.#means.reader.read(run);
   }
@@ -146,6 +150,10 @@ class SettledReads implements RedisReads {
 
   get(key: string): Promise<Buffer | null> {
     return this.#values.get(key);
+  }
+
+  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
+    return this.#values.getMany(keys);
   }
 
   read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {

@@ -1,11 +1,14 @@
 import type { Reader } from "./redis-connection.ts";
 
-/** How many values one command reads, so that none takes long. */
+/** How many values one command reads for several callers, so that none takes long. */
 const MOST = 1000;
 
+type Value = Buffer | null;
+
 interface Wanted {
-  readonly key: string;
-  readonly resolve: (value: Buffer | null) => void;
+  readonly keys: readonly string[];
+  /** @param values in the order of the keys. */
+  readonly resolve: (values: readonly Value[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -16,28 +19,45 @@ interface Wanted {
 export class ValueReader {
   readonly #reader: Reader;
   #wanted: Wanted[] = [];
+  /** How many keys these are. */
+  #count = 0;
 
   constructor(reader: Reader) {
     this.#reader = reader;
   }
 
-  get(key: string): Promise<Buffer | null> {
+  get(key: string): Promise<Value> {
     return new Promise((resolve, reject) => {
-      if (this.#wanted.length === MOST) this.#fetch();
-      if (this.#wanted.push({ key, resolve, reject }) === 1) setImmediate(() => this.#fetch());
+      this.#want({ keys: [key], resolve: ([value]) => resolve(value ?? null), reject });
     });
+  }
+
+  getMany(keys: readonly string[]): Promise<readonly Value[]> {
+    if (keys.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => this.#want({ keys, resolve, reject }));
+  }
+
+  #want(wanted: Wanted): void {
+    if (this.#count + wanted.keys.length > MOST) this.#fetch();
+    this.#count += wanted.keys.length;
+    if (this.#wanted.push(wanted) === 1) setImmediate(() => this.#fetch());
   }
 
   #fetch(): void {
     const wanted = this.#wanted;
     if (wanted.length === 0) return;
     this.#wanted = [];
-    const keys = wanted.map(({ key }) => key);
+    this.#count = 0;
+    const keys = wanted.flatMap((asked) => asked.keys);
     this.#reader
       .read((client) => client.mgetBuffer(keys), keys.length)
       .then(
         (values) => {
-          for (const [index, { resolve }] of wanted.entries()) resolve(values[index] ?? null);
+          let place = 0;
+          for (const { keys, resolve } of wanted) {
+            resolve(values.slice(place, place + keys.length));
+            place += keys.length;
+          }
         },
         (error: unknown) => {
           for (const { reject } of wanted) reject(error);

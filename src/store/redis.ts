@@ -86,8 +86,12 @@ class RedisStore implements TokenStore {
     return bytes ? decodeRecord(id, bytes) : undefined;
   }
 
-  findMany(ids: readonly string[]) {
-    return Promise.all(ids.map((id) => this.find(id)));
+  async findMany(ids: readonly string[]) {
+    const records = await this.#reads.getMany(ids.map(recordKey));
+    return ids.map((id, index) => {
+      const bytes = records[index];
+      return bytes ? decodeRecord(id, bytes) : undefined;
+    });
   }
 
   replace(previous: Token, next: Token, mark?: Mark) {

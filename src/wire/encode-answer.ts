@@ -86,12 +86,7 @@ function writeTexts(field: number, texts: readonly string[] | undefined, writer:
 
 /** A Timestamp or a Duration: they look the same. */
 function writeTime(field: number, time: Instant | undefined, writer: ProtoWriter): void {
-  if (time) writer.message(field, time, writeInstant);
-}
-
-function writeInstant({ seconds, nanos }: Instant, writer: ProtoWriter): void {
-  if (seconds) writer.number(1, Number(seconds));
-  if (nanos) writer.number(2, nanos);
+  if (time) writer.pair(field, Number(time.seconds ?? 0n), time.nanos ?? 0);
 }
 
 /** The library gives a Struct as the JSON that it stands for. */

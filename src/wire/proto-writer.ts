@@ -1,7 +1,14 @@
 /** Longer texts are written by Node, whose call costs more than these few characters. */
 const SHORT = 48;
 const MAX_VARINT = 10;
+const MAX_INT32 = 0x7fff_ffff;
 const TEXT = 2;
+
+/**
+ * Called by this name, V8 inlines it. As a method it does so only as long as no class extends String, and ioredis has one: then a look
+ * at a character takes six times as long.
+ */
+const { charCodeAt } = String.prototype;
 
 /**
  * Writes protobuf's binary format into a buffer of its own that grows with what it is given. For the answers that there are most of;
@@ -27,6 +34,16 @@ export class ProtoWriter {
     this.#varint(field << 3);
     if (value < 0) this.#negative(value);
     else this.#varint(value);
+  }
+
+  /** A message of two numbers, in its fields 1 and 2, of which 0 is left out. */
+  pair(field: number, first: number, second: number): void {
+    this.#reserve(6 * MAX_VARINT);
+    this.#varint((field << 3) | TEXT);
+    const start = this.#size++;
+    if (first !== 0) this.number(1, first);
+    if (second !== 0) this.number(2, second);
+    this.#bytes[start] = this.#size - start - 1;
   }
 
   text(field: number, text: string): void {
@@ -72,16 +89,15 @@ export class ProtoWriter {
   #ascii(text: string): boolean {
     const { length } = text;
     if (length > SHORT) return false;
-    const start = this.#size;
-    this.#bytes[this.#size++] = length;
+    const bytes = this.#bytes;
+    let place = this.#size;
+    bytes[place++] = length;
     for (let index = 0; index < length; index++) {
-      const code = text.charCodeAt(index);
-      if (code >= 0x80) {
-        this.#size = start;
-        return false;
-      }
-      this.#bytes[this.#size++] = code;
+      const code = charCodeAt.call(text, index);
+      if (code >= 0x80) return false;
+      bytes[place++] = code;
     }
+    this.#size = place;
     return true;
   }
 
@@ -91,12 +107,14 @@ export class ProtoWriter {
   }
 
   #varint(value: number): void {
+    const bytes = this.#bytes;
+    let place = this.#size;
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#size++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#size++] = rest;
+    for (; rest > MAX_INT32; rest = Math.floor(rest / 0x80)) bytes[place++] = (rest % 0x80) | 0x80;
+    // What fits is shifted, which takes a fraction of the time of a division.
+    for (; rest >= 0x80; rest >>>= 7) bytes[place++] = (rest & 0x7f) | 0x80;
+    bytes[place++] = rest;
+    this.#size = place;
   }
 
   /** Two's complement in 64 bits: ten bytes. */

@@ -4,6 +4,7 @@ import { raceAbort } from "../call/race-abort.ts";
 import { fieldError, TokenError } from "../errors.ts";
 import { collectBody } from "./collect-body.ts";
 import type { Codec } from "./content-type.ts";
+import { decodeQuestion } from "./decode-question.ts";
 import { openFrame, unreadable } from "./grpc-frame.ts";
 import type { WireRequest } from "./request.ts";
 
@@ -36,7 +37,7 @@ export async function readUnaryBody(
 /** @throws INVALID_REQUEST */
 export function decodeBinary(type: DescMessage, message: Uint8Array): Message {
   try {
-    return fromBinary(type, message);
+    return decodeQuestion(type, message) ?? fromBinary(type, message);
   } catch {
     throw unreadable(`the message is not a binary ${type.typeName}`);
   }

@@ -97,7 +97,7 @@ describe("a Latchkey token", () => {
       {},
       {
         verifySecret: (text) => findBySecret(context, text),
-        noteUse: (used, by) => useToken(context, used, by),
+        noteUse: (used, by) => useToken(context, used, by, context.clock()),
         clock: context.clock,
       },
     );

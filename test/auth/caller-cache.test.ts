@@ -35,13 +35,13 @@ async function open() {
       await held;
       return found;
     },
-    noteUse: (token, digest) => useToken(context, token, digest),
+    noteUse: (token, digest) => useToken(context, token, digest, context.clock()),
     issuers: [],
     certificates: () => undefined,
     kinds: context.kinds,
     clock: context.clock,
   });
-  const noteUse = (token: Token) => context.lastUse.note(token);
+  const noteUse = (token: Token) => context.lastUse.note(token, context.clock());
   let basis = {};
   const cache = createCallerCache({
     authenticate,

@@ -1,8 +1,8 @@
-import { createHmac } from "node:crypto";
+import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { findDigest, makeDigest, requireKeys } from "../../src/domain/digest.ts";
 import type { SecretDigest } from "../../src/domain/token.ts";
-import { keyRing, MINUTE, NOW, refusal, thrownBy, tokenOf } from "./world.ts";
+import { keyRing, MINUTE, NOW, refusal, serviceKey, thrownBy, tokenOf } from "./world.ts";
 
 const keys = keyRing(1);
 const evidence = { source: "", material: "the secret" };
@@ -14,7 +14,8 @@ const find = (digests: readonly SecretDigest[], { ring = keys, asked = evidence,
 describe("what is kept of a secret", () => {
   test("is its HMAC-SHA-256 under the current key, with that key's version and whose system made it", () => {
     const ring = keyRing(7, 3);
-    const bytes = createHmac("sha256", ring.current.digest).update("the secret").digest();
+    const key = Buffer.from(hkdfSync("sha256", serviceKey(7).secret, "", "latchkey/digest", 32));
+    const bytes = createHmac("sha256", key).update("the secret").digest();
     expect(makeDigest(ring, { source: "old", material: "the secret" })).toStrictEqual({
       keyVersion: 7,
       digest: bytes,

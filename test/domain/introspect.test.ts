@@ -269,6 +269,18 @@ describe("several questions at once", () => {
     ]);
   });
 
+  test("may be about JWTs beside opaque secrets", async () => {
+    const { context, issue } = await openWorld();
+    const [jwt, opaque] = [await issue({ kind: "access" }), await issue()];
+    const cut = jwt.secret.slice(0, -3);
+    expect(await askAll(context, [ask(opaque.secret), ask("junk"), ask(jwt.secret), ask(cut)])).toMatchObject([
+      { active: true, token: { id: opaque.token.id } },
+      inactive("MALFORMED"),
+      { active: true, token: { id: jwt.token.id } },
+      inactive("SIGNATURE"),
+    ]);
+  });
+
   test("may all be junk", async () => {
     const { context } = await openWorld();
     expect(await askAll(context, [ask("a"), ask("b")])).toEqual(Array(2).fill(inactive("MALFORMED")));

@@ -89,7 +89,7 @@ describe("the last use of a token", () => {
       return context.store.noteUses(uses, precision);
     };
     const instances = [1, 2].map(() => createLastUse({ ...context.store, noteUses }, context.clock));
-    for (const lastUse of instances) for (const { token } of issued) lastUse.note(token);
+    for (const lastUse of instances) for (const { token } of issued) lastUse.note(token, context.clock());
     for (const lastUse of instances) await lastUse.close();
     expect(written).toEqual([20, 20]);
     const tokens = await context.store.findMany(issued.map(({ token }) => token.id));
@@ -102,7 +102,7 @@ describe("the last use of a token", () => {
     const timers = vi.getTimerCount();
     const lastUse = createLastUse(context.store, context.clock);
     expect(vi.getTimerCount()).toBe(timers + 1);
-    lastUse.note(token);
+    lastUse.note(token, context.clock());
     await lastUse.close();
     expect((await context.store.find(token.id))?.lastUsedTime).toBe(NOW);
     expect(vi.getTimerCount()).toBe(timers);
@@ -115,12 +115,12 @@ describe("the last use of a token", () => {
     const noteUses: typeof context.store.noteUses = (uses, precision) =>
       failing ? Promise.reject(new Error("lost")) : context.store.noteUses(uses, precision);
     const lastUse = createLastUse({ ...context.store, noteUses }, context.clock);
-    lastUse.note(token);
+    lastUse.note(token, context.clock());
     await expect(lastUse.flush()).resolves.toBeUndefined();
     failing = false;
     await lastUse.flush();
     expect((await context.store.find(token.id))?.version).toBe(1);
-    lastUse.note(token);
+    lastUse.note(token, context.clock());
     await lastUse.close();
     expect((await context.store.find(token.id))?.lastUsedTime).toBe(NOW);
   });

@@ -26,7 +26,7 @@ describe("a token is found", () => {
     await expect(findToken(context, root, { id: token.id })).rejects.toMatchObject(gone);
     await expect(findToken(context, root, { secret })).rejects.toMatchObject(gone);
     const presented = (await readPresented(context, secret)) as Presented;
-    expect(proveSecret(context, token, presented)).toBeUndefined();
+    expect(proveSecret(context, token, presented, context.clock())).toBeUndefined();
   });
 });
 

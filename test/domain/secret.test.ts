@@ -155,6 +155,24 @@ describe("a text that is not the secret is refused", () => {
     }
   });
 
+  test("with a right checksum, if it has another form", () => {
+    const form = /^[a-z][a-z0-9_]*_([0-9A-Za-z]{19})[0-9A-Za-z]{32}(?:[0-9A-Za-z]{8})?[0-9A-Za-z]{6}$/;
+    const other = fc.constantFrom("", "_", "A", "é", "-", "\n", "0", "a_", "x".repeat(8));
+    const change = fc.tuple(fc.nat(), fc.nat(8), other);
+    const start = fc.constantFrom("", "_", "a", "A", "1", "lk-", "é");
+    fc.assert(
+      fc.property(minted, start, fc.array(change, { maxLength: 2 }), ({ secret }, prefix, changes) => {
+        const body = changes.reduce(
+          (text, [random, count, put]) => splice(text, random % text.length, count, put),
+          prefix + secret.slice(0, -6),
+        );
+        const text = withChecksum(body);
+        expect(idOfSecret(text)).toBe(form.exec(text)?.[1]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test("quickly, however long it is", () => {
     const start = performance.now();
     expect(idOfSecret("a_".repeat(4096))).toBeUndefined();

@@ -6,7 +6,7 @@ import { describeParents } from "./contract-parents.ts";
 import { describeRemovals } from "./contract-removals.ts";
 import { describeUses } from "./contract-uses.ts";
 import { compareWithModel } from "./model.ts";
-import { HOUR, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
+import { HOUR, insertMany, insertToken, newOwner, newToken, WEIRD_NAMES } from "./tokens.ts";
 
 /** Opens a store; the second call sees the data of the first. */
 export type OpenStore = () => Promise<TokenStore>;
@@ -46,6 +46,22 @@ export function describeTokenStore(name: string, open: OpenStore, timesTold = 1)
         const [a, b] = [await insert(newOwner()), await insert(newOwner("bob"))];
         expect(await store.findMany([b.id, "000nothing", a.id, b.id])).toEqual([b, undefined, a, b]);
         expect(await store.findMany([])).toEqual([]);
+      });
+
+      it("answers each of thousands who ask at once, for one or for many, what it asked for", async () => {
+        const found: (Token | undefined)[] = await insertMany(store, newOwner(), 20);
+        found.push(undefined);
+        const idAt = (n: number) => found[n % 21]?.id ?? "000nothing";
+        const all = Array.from({ length: 1000 }, (_, n) => n);
+        const asking = all.map(async (n): Promise<unknown> => {
+          const count = n % 7;
+          if (count === 1) return expect(await store.find(idAt(n))).toEqual(found[n % 21]);
+          const ids = Array.from({ length: count }, (_, index) => idAt(n + index * index));
+          return expect(await store.findMany(ids)).toEqual(ids.map((_, index) => found[(n + index * index) % 21]));
+        });
+        const everything = all.map((n) => idAt(n)).concat(all.map((n) => idAt(n)));
+        expect((await store.findMany(everything)).map((token) => token?.id ?? "000nothing")).toEqual(everything);
+        await Promise.all(asking);
       });
 
       it("keeps a repeated insert as one token", async () => {

@@ -73,6 +73,21 @@ it("takes over the records of an earlier Latchkey", async () => {
   expect(await store.removeAll(token, ({ active }) => !active)).toBe(1);
 });
 
+it("lets a damaged record trouble nobody but who asked for it", async () => {
+  const store = await open();
+  onTestFinished(() => store.close());
+  const [good, bad] = (await insertMany(store, newOwner(), 2)) as [Token, Token];
+  await server.admin.set(recordKey(bad.id), "damaged");
+  const damaged = { reason: "STORE_UNAVAILABLE", message: "a stored record is damaged" };
+  await Promise.all([
+    expect(store.find(good.id)).resolves.toEqual(good),
+    expect(store.find(bad.id)).rejects.toMatchObject(damaged),
+    expect(store.findMany([good.id, bad.id])).rejects.toMatchObject(damaged),
+    expect(store.findMany([good.id, good.id])).resolves.toEqual([good, good]),
+    expect(store.find(good.id)).resolves.toEqual(good),
+  ]);
+});
+
 describe("two instances on one Redis", () => {
   let one: TokenStore;
   let two: TokenStore;
