@@ -15,7 +15,7 @@ export const SOCKET_TIMEOUT = 800;
 /** How many pieces of work one wait is for, so that its answers do not come all at once. */
 const MOST = 512;
 /** How long work may have waited for its turn, in milliseconds: with what its own turn takes, it would be too late. */
-const PATIENCE = 600;
+const PATIENCE = SOCKET_TIMEOUT;
 
 interface Member {
   readonly since: number;
