@@ -6,7 +6,7 @@ import { ConfigError } from "./config-error.ts";
 /**
  * Tells the operator what is weak about the store: what tokens may be lost by, or live again.
  *
- * @throws ConfigError with all of it if `strict`. What can't be told is only told of.
+ * @throws ConfigError with all faults if `strict`. What can't be told, or passes, is only told of.
  */
 export async function requireSoundStore(
   store: Pick<TokenStore, "inspect">,
@@ -14,10 +14,10 @@ export async function requireSoundStore(
   log: Logger,
 ): Promise<void> {
   const weaknesses = await store.inspect();
-  for (const { description, isCertain } of weaknesses) {
-    if (!strict || !isCertain) log.warn({ weakness: description }, "the store is not as safe as it could be");
+  for (const { description, isFault } of weaknesses) {
+    if (!strict || !isFault) log.warn({ weakness: description }, "the store is not as safe as it could be");
   }
-  const faults = weaknesses.filter(({ isCertain }) => isCertain).map(({ description }) => description);
+  const faults = weaknesses.filter(({ isFault }) => isFault).map(({ description }) => description);
   if (strict && faults.length > 0) throw new ConfigError("the store (LATCHKEY_STORE), with LATCHKEY_STRICT=1", faults);
 }
 

@@ -112,12 +112,12 @@ function isRefusal(error: unknown): boolean {
 function* checkRights({ info, settings, missingRights }: Facts): Generator<Weakness> {
   if (missingRights.length > 0) {
     const rights = missingRights.map((command) => `+${command}`).join(" ");
-    yield sure(`the user lacks rights, so that calls will fail: give it ${rights} and ~lk:* (ACL SETUSER)`);
+    yield fault(`the user lacks rights, so that calls will fail: give it ${rights} and ~lk:* (ACL SETUSER)`);
   }
   const unread = [...(info ? [] : ["INFO"]), ...(settings ? [] : ["CONFIG GET"])];
   if (unread.length > 0) {
     const remedy = "look at them yourself, or give the user +info +config|get (ACL SETUSER)";
-    yield unsure(
+    yield notice(
       `the server does not let us read ${unread.join(" and ")}, so its settings can't be checked: ${remedy}`,
     );
   }
@@ -125,7 +125,7 @@ function* checkRights({ info, settings, missingRights }: Facts): Generator<Weakn
 
 function* checkVersion(info: ReadonlyMap<string, string>): Generator<Weakness> {
   const version = info.get("redis_version") ?? "";
-  if (Number.parseInt(version, 10) < 7) yield sure(`Redis is ${version}: Latchkey needs 7.0 or newer`);
+  if (Number.parseInt(version, 10) < 7) yield fault(`Redis is ${version}: Latchkey needs 7.0 or newer`);
 }
 
 function* checkPersistence(
@@ -137,18 +137,18 @@ function* checkPersistence(
   if (info.get("aof_enabled") !== "1") {
     const loss = "a restart forgets what was changed since, and tokens that were deleted live again";
     if (settings?.get("save") === "")
-      yield sure(`nothing is written to the disk, so a restart loses all tokens: ${remedy}`);
-    else yield sure(`Redis writes snapshots at most (appendonly is no): ${loss}: ${remedy}`);
+      yield fault(`nothing is written to the disk, so a restart loses all tokens: ${remedy}`);
+    else yield fault(`Redis writes snapshots at most (appendonly is no): ${loss}: ${remedy}`);
   } else if (info.get("aof_last_write_status") === "err") {
-    yield sure("the append-only file can't be written: look at the disk of Redis and at its log");
+    yield fault("the append-only file can't be written: look at the disk of Redis and at its log");
   }
   if (info.get("rdb_last_bgsave_status") === "err") {
-    yield sure("the last snapshot could not be written: look at the disk and the memory of Redis, and at its log");
+    yield fault("the last snapshot could not be written: look at the disk and the memory of Redis, and at its log");
   }
   const sync = settings?.get("appendfsync");
   if (info.get("aof_enabled") === "1" && replicas === 0 && sync !== undefined && sync !== "always") {
     const span = sync === "everysec" ? "a second" : "half a minute";
-    yield sure(
+    yield fault(
       `appendfsync is ${sync}: a machine that fails loses acknowledged changes of up to ${span}, deletions among them: set it to always, or have replicas and LATCHKEY_WAIT_REPLICAS`,
     );
   }
@@ -157,7 +157,7 @@ function* checkPersistence(
 function* checkMemory(info: ReadonlyMap<string, string>): Generator<Weakness> {
   const policy = info.get("maxmemory_policy");
   if (policy === undefined || policy === "noeviction") return;
-  yield sure(`maxmemory-policy is ${policy}: a full Redis throws tokens away: set it to noeviction`);
+  yield fault(`maxmemory-policy is ${policy}: a full Redis throws tokens away: set it to noeviction`);
 }
 
 function* checkReplicas(
@@ -168,17 +168,18 @@ function* checkReplicas(
   const online = [...info].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes("state=online")).length;
   const count = Number(info.get("connected_slaves"));
   if (online < replicas) {
-    yield sure(
+    // It passes, and whoever is started meanwhile can tell what tokens are good for.
+    yield notice(
       `${online} replicas are connected, and LATCHKEY_WAIT_REPLICAS is ${replicas}: no change will be acknowledged: start the missing ones, or look at the log of those that lag`,
     );
   }
   if (count > replicas) {
-    yield sure(
+    yield fault(
       `${count} replicas are connected, and LATCHKEY_WAIT_REPLICAS is ${replicas}: one that is not waited for may be promoted, and acknowledged changes are lost then, deletions among them: set it to ${count}`,
     );
   }
   if (replicas > 0 && settings?.get("min-replicas-to-write") === "0") {
-    yield sure(
+    yield fault(
       "min-replicas-to-write is 0: a master that has lost its replicas makes changes that it can't acknowledge: set it to 1 or more",
     );
   }
@@ -186,12 +187,12 @@ function* checkReplicas(
 
 function* checkCluster(settings: ReadonlyMap<string, string> | undefined): Generator<Weakness> {
   if (settings?.get("cluster-allow-reads-when-down") === "yes") {
-    yield sure(
+    yield fault(
       "cluster-allow-reads-when-down is yes: a master that was replaced may go on to call deleted tokens active: set it to no",
     );
   }
   if (settings?.get("cluster-require-full-coverage") === "yes") {
-    yield sure(
+    yield fault(
       "cluster-require-full-coverage is yes: where one shard is down, all tokens are out of reach: set it to no",
     );
   }
@@ -201,27 +202,27 @@ function* checkCluster(settings: ReadonlyMap<string, string> | undefined): Gener
 export function* checkClockSkew(skew: number): Generator<Weakness> {
   if (skew <= SKEW_TOLERANCE) return;
   const seconds = (skew / 1000).toFixed(1);
-  yield sure(
+  yield fault(
     `the clocks of the masters differ by ${seconds} s, so that the tokens of one shard end earlier than those of another: have all set by NTP`,
   );
 }
 
 /** Of a master that does not serve now. */
 export function notInspected(): Weakness {
-  return unsure("it does not serve, so its settings can't be checked: look at them when it is back");
+  return notice("it does not serve, so its settings can't be checked: look at them when it is back");
 }
 
 function* checkClock(lead: number): Generator<Weakness> {
   if (Math.abs(lead) <= CLOCK_TOLERANCE) return;
   const seconds = Math.round(Math.abs(lead) / 1000);
   const how = `${seconds} s ${lead > 0 ? "ahead of" : "behind"} this machine's`;
-  yield sure(`the clock of Redis is ${how}, and tokens live by that of Redis: have both set by NTP`);
+  yield fault(`the clock of Redis is ${how}, and tokens live by that of Redis: have both set by NTP`);
 }
 
-function sure(description: string): Weakness {
-  return { description, isCertain: true };
+function fault(description: string): Weakness {
+  return { description, isFault: true };
 }
 
-function unsure(description: string): Weakness {
-  return { description, isCertain: false };
+function notice(description: string): Weakness {
+  return { description, isFault: false };
 }

@@ -1,8 +1,16 @@
 /**
+ * Steps back of so many milliseconds stand for two clocks that are both kept right. With greater ones somebody has set a clock that was
+ * wrong, and time must not stand still until it gets there again.
+ */
+const HELD = 5000;
+
+/**
  * A server's clock, followed from here: this machine's monotonic clock, put right whenever the server tells its time. Whether the
  * wall clock of this machine is wrong, or leaps, does not matter.
  */
 export class RedisClock {
+  /** The latest that it has told. */
+  #latest = Number.NEGATIVE_INFINITY;
   readonly #monotonic: () => number;
   /** What the server's clock is ahead of ours. */
   #lead: number | undefined;
@@ -19,9 +27,15 @@ export class RedisClock {
     this.#lead = Math.min(Math.max(this.#lead ?? (least + most) / 2, least), most);
   }
 
-  /** Milliseconds since 1970, as the server has them now. Only after it has told its time once. */
+  /**
+   * Milliseconds since 1970, as the server has them now. Only after it has told its time once. Where a replica takes over whose clock is
+   * behind, time stands still for as long, so that no token lives again which has ended.
+   */
   readonly now = (): number => {
     if (this.#lead === undefined) throw new Error("the server's time is not known yet");
-    return Math.floor(this.#monotonic() + this.#lead);
+    const time = Math.floor(this.#monotonic() + this.#lead);
+    if (time < this.#latest && time >= this.#latest - HELD) return this.#latest;
+    this.#latest = time;
+    return time;
   };
 }

@@ -195,8 +195,8 @@ export interface PageCursor {
 export interface Weakness {
   /** What it is, what it leads to and what to do about it. */
   readonly description: string;
-  /** False: it can't be told whether there is one. */
-  readonly isCertain: boolean;
+  /** Whether it is there for sure, and stays until somebody changes a setting. */
+  readonly isFault: boolean;
 }
 
 /** A change of the stored tokens. `reset`: changes may have been missed, forget all that was learnt from the store. */

@@ -75,5 +75,7 @@ test("a Redis that can lose tokens is told of at the start, and refused where it
   const strict = { LATCHKEY_STRICT: "1", LATCHKEY_WAIT_REPLICAS: "1", LATCHKEY_KEYS: keys };
   const error = await start(strict).catch((error: unknown) => error);
   expect(String(error)).toContain(weakness);
-  expect(String(error)).toContain("0 replicas are connected, and LATCHKEY_WAIT_REPLICAS is 1");
+  expect(String(error)).toContain("min-replicas-to-write is 0");
+  // A replica may be back in a minute.
+  expect(String(error)).not.toContain("0 replicas are connected");
 });

@@ -11,9 +11,9 @@ function openLog() {
 
 const weakStore = {
   inspect: async () => [
-    { description: "appendonly is no: set it", isCertain: true },
-    { description: "INFO can't be read", isCertain: false },
-    { description: "the clock is behind: set it", isCertain: true },
+    { description: "appendonly is no: set it", isFault: true },
+    { description: "INFO can't be read", isFault: false },
+    { description: "the clock is behind: set it", isFault: true },
   ],
 };
 

@@ -78,6 +78,7 @@ describe("a weakness of Redis", () => {
       "0 replicas are connected, and LATCHKEY_WAIT_REPLICAS is 2: no change will be acknowledged: start the missing ones, or look at the log of those that lag",
       "min-replicas-to-write is 0: a master that has lost its replicas makes changes that it can't acknowledge: set it to 1 or more",
     ]);
+    expect((await inspect(server, 2)).map(({ isFault }) => isFault)).toEqual([false, true]);
   });
 
   it("is a replica that nobody waits for", async () => {
@@ -125,7 +126,7 @@ it("can't be told of a Redis that does not let us look, which is no weakness", a
     {
       description:
         "the server does not let us read INFO and CONFIG GET, so its settings can't be checked: look at them yourself, or give the user +info +config|get (ACL SETUSER)",
-      isCertain: false,
+      isFault: false,
     },
   ]);
 });

@@ -113,13 +113,13 @@ describe("a cluster", { timeout: 60_000 }, () => {
     const store = await vi.waitFor(() => openRedisStore({ url: cluster.url }), 10_000);
     cleanup.push(() => store.close());
     const weaknesses = await store.inspect();
-    expect(weaknesses.filter(({ isCertain }) => !isCertain)).toEqual([
+    expect(weaknesses.filter(({ isFault }) => !isFault)).toEqual([
       {
         description: `127.0.0.1:${lost[0].port}: it does not serve, so its settings can't be checked: look at them when it is back`,
-        isCertain: false,
+        isFault: false,
       },
     ]);
-    expect(weaknesses.filter(({ isCertain }) => isCertain).length).toBeGreaterThan(1);
+    expect(weaknesses.filter(({ isFault }) => isFault).length).toBeGreaterThan(1);
   });
 
   it("is not opened where no node answers, with the reason and without the password", async () => {
