@@ -50,6 +50,8 @@ export interface GameOptions {
   readonly subjects?: Names | undefined;
   /** Whether tokens are also deleted many at a time. One such call that was not answered excuses that they are all gone. */
   readonly removesAll?: boolean | undefined;
+  /** How often a call with a request id is made again that was not answered: as good as always, unless told. */
+  readonly repeats?: number | undefined;
 }
 
 /** The calls that clients make at random, each noted with what came of it. */
@@ -60,15 +62,18 @@ export class Game {
   readonly #kinds: readonly PlayedKind[];
   readonly #subjects: Names;
   readonly #weights: typeof WEIGHTS;
+  readonly #repeats: number | undefined;
   /** From the clock of expiries to that of the recorder. */
   readonly #shift = performance.now() - Date.now();
 
-  constructor(recorder: Recorder, random: Random, { kinds, subjects = SUBJECTS, removesAll = true }: GameOptions) {
+  constructor(recorder: Recorder, random: Random, options: GameOptions) {
+    const { kinds, subjects = SUBJECTS, removesAll = true, repeats } = options;
     this.#recorder = recorder;
     this.#random = random;
     this.#kinds = kinds;
     this.#subjects = subjects;
     this.#weights = removesAll ? WEIGHTS : { ...WEIGHTS, removeAll: 0 };
+    this.#repeats = repeats;
     this.pool = new Pool(random);
   }
 
@@ -296,7 +301,7 @@ export class Game {
   async #once<T>(call: (id: { requestId?: string }, options: CallOptions) => Promise<T>): Promise<T> {
     if (this.#random.chance(0.5)) return call({}, this.#hurry());
     const id = { requestId: randomUUID() };
-    return insist((attempt) => call(id, attempt === 0 ? this.#hurry() : {}));
+    return insist((attempt) => call(id, attempt === 0 ? this.#hurry() : {}), this.#repeats);
   }
 
   /** Now and then a deadline that may pass before the answer. */

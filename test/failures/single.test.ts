@@ -1,0 +1,113 @@
+import { describe } from "vitest";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import type { FailureCase, Topology } from "./failure-case.ts";
+import { testCases } from "./test-cases.ts";
+
+/** One Redis that has each write on its disk before it answers, behind a proxy. */
+interface Single extends Topology {
+  readonly redis: RedisServer;
+  readonly proxy: TcpProxy;
+}
+
+const PASSWORD = "the-old-word";
+
+async function startSingle(): Promise<Single> {
+  const redis = await startRedis({ password: PASSWORD, config: { appendonly: "yes", appendfsync: "always" } });
+  const proxy = await startProxy(redis.port);
+  return {
+    redis,
+    proxy,
+    url: `redis://:${PASSWORD}@127.0.0.1:${proxy.port}`,
+    shards: 1,
+    async stop() {
+      proxy.close();
+      await redis.stop();
+    },
+  };
+}
+
+/** As an operator rotates it who forgets Latchkey. */
+async function changePassword({ redis: { admin } }: Single, password: string): Promise<void> {
+  await admin.config("SET", "requirepass", password);
+  for (const type of ["normal", "pubsub"]) await admin.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
+}
+
+const CASES: readonly FailureCase<Single>[] = [
+  {
+    what: "killed (`kill -9`), started again",
+    promised: true,
+    ready: false,
+    begin: ({ redis }) => redis.kill(),
+    end: ({ redis }) => redis.start(),
+  },
+  {
+    what: "killed and started again at once, five times",
+    promised: true,
+    lasts: 0,
+    begin: async ({ redis }) => {
+      for (let count = 0; count < 5; count++) {
+        await redis.kill();
+        await redis.start();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    },
+  },
+  {
+    what: "frozen (`SIGSTOP`), thawed",
+    promised: true,
+    ready: false,
+    lasts: 3000,
+    begin: async ({ redis }) => redis.freeze(),
+    end: async ({ redis }) => redis.thaw(),
+  },
+  {
+    what: "out of memory (`maxmemory` reached, `noeviction`)",
+    promised: true,
+    begin: ({ redis }) => redis.admin.config("SET", "maxmemory", "1"),
+    end: ({ redis }) => redis.admin.config("SET", "maxmemory", "0"),
+  },
+  {
+    what: "read-only (`min-replicas-to-write` without replicas)",
+    promised: true,
+    begin: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "1"),
+    end: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "0"),
+  },
+  {
+    what: "its password changed, and changed back",
+    promised: true,
+    ready: false,
+    begin: (servers) => changePassword(servers, "the-new-word"),
+    end: (servers) => changePassword(servers, PASSWORD),
+  },
+  {
+    what: "150 ms away, each way",
+    promised: true,
+    begin: async ({ proxy }) => proxy.delay(150),
+    end: async ({ proxy }) => proxy.delay(0),
+  },
+  {
+    what: "a black hole: connections stay and nothing arrives",
+    promised: true,
+    ready: false,
+    lasts: 3000,
+    begin: async ({ proxy }) => proxy.hold(),
+    end: async ({ proxy }) => proxy.release(),
+  },
+  {
+    what: "connections cut, their last answers lost, twenty times",
+    promised: true,
+    lasts: 0,
+    begin: async ({ proxy }) => {
+      for (let count = 0; count < 20; count++) {
+        await new Promise((resolve) => setTimeout(resolve, 80));
+        proxy.swallowAnswers();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        proxy.cut();
+        proxy.passAnswers();
+      }
+    },
+  },
+];
+
+describe("one Redis, `appendfsync always`", () => testCases(startSingle, CASES));
