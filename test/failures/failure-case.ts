@@ -22,6 +22,6 @@ export interface FailureCase<Servers extends Topology> {
   readonly ready?: boolean;
   /** How long it lasts from when `begin` is over, in milliseconds. 1500 unless told. */
   readonly lasts?: number;
-  begin(servers: Servers): Promise<unknown>;
-  end?(servers: Servers): Promise<unknown>;
+  begin(servers: Servers): unknown;
+  end?(servers: Servers): unknown;
 }

@@ -2,6 +2,7 @@ import { recordKey } from "../../src/store/redis-keys.ts";
 import { SLOTS, slotOf } from "../../src/store/redis-slots.ts";
 import type { History, Operation } from "../history/history.ts";
 import type { Calls } from "./calls.ts";
+import type { Probes } from "./probes.ts";
 
 /** What a failure case came to. Times are milliseconds. */
 export interface Figures {
@@ -21,23 +22,27 @@ export interface Figures {
   readonly slowest: number;
   /** The longest that a call took beyond its deadline. */
   readonly overrun: number;
+  /** Until the last of the instances that said so was not ready. Undefined: none did. */
+  readonly unready: number | undefined;
 }
 
 const LOST = /^(\w+): .* was answered (UNKNOWN|TOKEN_NOT_FOUND) without a reason$/;
 const REVIVED = /^(\w+): .* succeeded after .* had (deleted it|switched it off)$/;
 
-/**
- * @param violations of `findViolations`.
- * @param span from when to when clients called without a pause, by the clock of the history.
- * @param shards how many equal parts of the slots are served by masters of their own.
- */
-export function computeFigures(
-  history: History,
-  violations: readonly string[],
-  calls: Calls,
-  span: readonly [number, number],
-  shards: number,
-): Figures {
+/** What was recorded of a case. */
+export interface Records {
+  readonly history: History;
+  /** Of `findViolations`. */
+  readonly violations: readonly string[];
+  readonly calls: Pick<Calls, "unavailable" | "late" | "slowest" | "overrun">;
+  readonly probes: readonly Pick<Probes, "unready">[];
+  /** From when it began to go wrong until clients stopped, by the clock of the history. */
+  readonly span: readonly [number, number];
+  /** How many masters share the slots. */
+  readonly shards: number;
+}
+
+export function computeFigures({ history, violations, calls, probes, span, shards }: Records): Figures {
   const [lost, revived] = [tokensOf(violations, LOST), tokensOf(violations, REVIVED)];
   const shardOf = (operation: Operation) => {
     const id = "token" in operation ? operation.token : "made" in operation ? operation.made?.id : undefined;
@@ -49,6 +54,7 @@ export function computeFigures(
     const gaps = Array.from({ length: shards }, (_, shard) => longestGap(byShard.get(shard) ?? [], span));
     return Math.round(Math.max(...gaps));
   };
+  const noticed = probes.flatMap(({ unready }) => Object.values(unready).flatMap((times) => times.slice(0, 1)));
   return {
     acknowledged: history.filter(({ outcome }) => outcome === "done").length,
     refused: calls.unavailable,
@@ -60,10 +66,12 @@ export function computeFigures(
     withoutWrites: longestWithout(({ type }) => WRITES.includes(type)),
     slowest: Math.round(calls.slowest),
     overrun: Math.round(Math.max(0, calls.overrun)),
+    unready: noticed.length === 0 ? undefined : Math.round(Math.max(...noticed) - span[0]),
   };
 }
 
-const WRITES: readonly Operation["type"][] = ["Create", "SetActive", "Update", "Rotate", "Delete"];
+/** Those that change something whenever they are done. */
+const WRITES: readonly Operation["type"][] = ["Create", "Rotate", "Delete"];
 
 function tokensOf(violations: readonly string[], what: RegExp): Set<string> {
   return new Set(violations.flatMap((violation) => what.exec(violation)?.[1] ?? []));

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { findViolations } from "../history/check.ts";
 import { PLAYED_KINDS } from "../history/kinds.ts";
@@ -36,6 +37,8 @@ export interface Outcome {
   readonly instances: readonly InstanceOutcome[];
   /** When it began to go wrong, by `performance.now()`. */
   readonly begun: number;
+  /** The longest that this machine had no time for this process, in milliseconds. */
+  readonly stall: number;
 }
 
 export interface InstanceOutcome {
@@ -74,6 +77,8 @@ async function play<Servers extends Topology>(
 ): Promise<Outcome> {
   const urls = instances.map(({ url }) => url);
   const calls = new Calls();
+  const stalls = monitorEventLoopDelay();
+  stalls.enable();
   const probes = urls.map(startProbes);
   let [begun, over] = [0, 0];
   const meanwhile = async (progress: (part: number) => Promise<void>) => {
@@ -99,10 +104,12 @@ async function play<Servers extends Topology>(
     connect: calls.connect,
   });
   await Promise.all(probes.map((probe) => probe.stop()));
+  stalls.disable();
   const violations = findViolations(history);
-  const figures = computeFigures(history, violations, calls, [begun, over], servers.shards);
+  const { shards } = servers;
+  const figures = computeFigures({ history, violations, calls, probes, span: [begun, over], shards });
   const seen = instances.map((instance, n) => ({ probes: probes[n] as Probes, lines: instance.lines() }));
-  return { figures, violations, calls, instances: seen, begun };
+  return { figures, violations, calls, instances: seen, begun, stall: stalls.max / 1e6 };
 }
 
 /** Writes and reads in every shard, and readiness, through this instance. */

@@ -1,7 +1,9 @@
+import { setTimeout } from "node:timers/promises";
 import { describe } from "vitest";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import type { FailureCase, Topology } from "./failure-case.ts";
+import { cutTwentyTimes } from "./network.ts";
 import { testCases } from "./test-cases.ts";
 
 /** One Redis that has each write on its disk before it answers, behind a proxy. */
@@ -49,7 +51,7 @@ const CASES: readonly FailureCase<Single>[] = [
       for (let count = 0; count < 5; count++) {
         await redis.kill();
         await redis.start();
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await setTimeout(300);
       }
     },
   },
@@ -58,8 +60,8 @@ const CASES: readonly FailureCase<Single>[] = [
     promised: true,
     ready: false,
     lasts: 3000,
-    begin: async ({ redis }) => redis.freeze(),
-    end: async ({ redis }) => redis.thaw(),
+    begin: ({ redis }) => redis.freeze(),
+    end: ({ redis }) => redis.thaw(),
   },
   {
     what: "out of memory (`maxmemory` reached, `noeviction`)",
@@ -74,6 +76,12 @@ const CASES: readonly FailureCase<Single>[] = [
     end: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "0"),
   },
   {
+    what: "read-only (`REPLICAOF` a master that is not there)",
+    promised: true,
+    begin: ({ redis }) => redis.admin.replicaof("127.0.0.1", 1),
+    end: ({ redis }) => redis.admin.replicaof("no", "one"),
+  },
+  {
     what: "its password changed, and changed back",
     promised: true,
     ready: false,
@@ -83,30 +91,22 @@ const CASES: readonly FailureCase<Single>[] = [
   {
     what: "150 ms away, each way",
     promised: true,
-    begin: async ({ proxy }) => proxy.delay(150),
-    end: async ({ proxy }) => proxy.delay(0),
+    begin: ({ proxy }) => proxy.delay(150),
+    end: ({ proxy }) => proxy.delay(0),
   },
   {
     what: "a black hole: connections stay and nothing arrives",
     promised: true,
     ready: false,
     lasts: 3000,
-    begin: async ({ proxy }) => proxy.hold(),
-    end: async ({ proxy }) => proxy.release(),
+    begin: ({ proxy }) => proxy.hold(),
+    end: ({ proxy }) => proxy.release(),
   },
   {
     what: "connections cut, their last answers lost, twenty times",
     promised: true,
     lasts: 0,
-    begin: async ({ proxy }) => {
-      for (let count = 0; count < 20; count++) {
-        await new Promise((resolve) => setTimeout(resolve, 80));
-        proxy.swallowAnswers();
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        proxy.cut();
-        proxy.passAnswers();
-      }
-    },
+    begin: ({ proxy }) => cutTwentyTimes([proxy]),
   },
 ];
 
