@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { FailureCase, Topology } from "./failure-case.ts";
 import type { Outcome } from "./run-case.ts";
+import type { Tried } from "./test-cases.ts";
 
 /** What an answer may come late, in milliseconds; and what is known to be the machine's, besides. */
 const MARGIN = 400;
@@ -12,12 +13,16 @@ const NOTICE = 1000 + PROBE;
 const SHOWN = 10;
 
 /** Holds what was seen against what is promised for every case, and for this one. */
-export function expectPromised<Servers extends Topology>(failure: FailureCase<Servers>, outcome: Outcome): void {
+export function expectPromised<Servers extends Topology>(
+  failure: FailureCase<Servers>,
+  { promised }: Tried,
+  outcome: Outcome,
+): void {
   const { figures, violations, calls, instances, begun, stall } = outcome;
   const margin = MARGIN + stall;
   expect([...calls.faults]).toEqual([]);
   expect(figures.overrun).toBeLessThan(margin);
-  if (failure.promised) expect(violations.slice(0, SHOWN)).toEqual([]);
+  if (promised) expect(violations.slice(0, SHOWN)).toEqual([]);
   for (const { probes } of instances) {
     expect(probes.slowest).toBeLessThan(PROBE + margin);
     expect(probes.dead).toBe(0);

@@ -14,10 +14,11 @@ export interface Topology {
 /** Something that goes wrong, and what must be so nevertheless. */
 export interface FailureCase<Servers extends Topology> {
   readonly what: string;
-  /** `LATCHKEY_WAIT_REPLICAS`. 0 unless told. */
-  readonly replicas?: number;
-  /** Whether it is promised that all that was acknowledged stands. */
-  readonly promised: boolean;
+  /**
+   * With how many replicas waited for (`LATCHKEY_WAIT_REPLICAS`) it is tried, and whether it is promised then that all that was
+   * acknowledged stands.
+   */
+  readonly stands: Readonly<Record<number, boolean>>;
   /** Whether instances must say that they are not ready while it lasts, or must not. Undefined where it depends on the moment. */
   readonly ready?: boolean;
   /** How long it lasts from when `begin` is over, in milliseconds. 1500 unless told. */

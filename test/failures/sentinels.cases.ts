@@ -50,13 +50,13 @@ async function untilReplaced({ group, master }: Sentinels): Promise<void> {
 const CASES: readonly SentinelCase[] = [
   {
     what: "the master killed, and back when another has taken over",
-    promised: false,
+    stands: { 0: false, 2: true },
     begin: (servers) => servers.master.kill().then(() => untilReplaced(servers)),
     end: ({ master }) => master.start(),
   },
   {
     what: "the master frozen, and thawed when another has taken over",
-    promised: false,
+    stands: { 0: false, 2: true },
     begin: (servers) => {
       servers.master.freeze();
       return untilReplaced(servers);
@@ -65,14 +65,14 @@ const CASES: readonly SentinelCase[] = [
   },
   {
     what: "the master killed and started again before the sentinels notice",
-    promised: true,
+    stands: { 0: true },
     begin: ({ master }) => master.kill().then(master.start),
   },
-  { what: "`SENTINEL FAILOVER`", promised: false, begin: ({ group }) => group.failOver() },
+  { what: "`SENTINEL FAILOVER`", stands: { 0: false, 2: true }, begin: ({ group }) => group.failOver() },
   {
     what: "the master on the minority side of a partition, with clients",
     island: [0],
-    promised: false,
+    stands: { 0: false, 2: true },
     begin: (servers) => {
       servers.partition?.cut([servers.master]);
       return untilReplaced(servers);
@@ -80,36 +80,46 @@ const CASES: readonly SentinelCase[] = [
     end: ({ partition, master }) => partition?.heal([master]),
   },
   {
+    what: "the master and a replica on the minority side of a partition, with clients",
+    island: [0, 1],
+    stands: { 0: false, 1: false, 2: true },
+    begin: (servers) => {
+      servers.partition?.cut([servers.master, servers.replica]);
+      return untilReplaced(servers);
+    },
+    end: ({ partition, master, replica }) => partition?.heal([master, replica]),
+  },
+  {
     what: "a replica killed, and back",
-    promised: true,
+    stands: { 0: true, 2: true },
     ready: true,
     begin: ({ replica }) => replica.kill(),
     end: ({ replica }) => replica.start(),
   },
   {
     what: "a replica frozen, and thawed",
-    promised: true,
+    stands: { 1: true, 2: true },
     ready: true,
     begin: ({ replica }) => replica.freeze(),
     end: ({ replica }) => replica.thaw(),
   },
   {
     what: "a sentinel killed, and back",
-    promised: true,
+    stands: { 0: true },
     ready: true,
     begin: ({ group: { sentinels } }) => sentinels[0]?.kill(),
     end: ({ group: { sentinels } }) => sentinels[0]?.start(),
   },
   {
     what: "all sentinels frozen, and thawed",
-    promised: true,
+    stands: { 0: true },
     ready: true,
     begin: ({ group: { sentinels } }) => sentinels.forEach((sentinel) => void sentinel.freeze()),
     end: ({ group: { sentinels } }) => sentinels.forEach((sentinel) => void sentinel.thaw()),
   },
   {
     what: "the servers' password changed, and changed back",
-    promised: true,
+    stands: { 0: true },
     ready: false,
     begin: ({ group }) => group.changePassword("the-new-word"),
     end: ({ group }) => group.changePassword(PASSWORD),
@@ -117,14 +127,14 @@ const CASES: readonly SentinelCase[] = [
   {
     what: "servers 100 ms away, each way",
     isProxied: true,
-    promised: true,
+    stands: { 0: true },
     begin: ({ proxies }) => delayAll(proxies, 100),
     end: ({ proxies }) => delayAll(proxies, 0),
   },
   {
     what: "connections to the servers cut, their last answers lost, twenty times",
     isProxied: true,
-    promised: true,
+    stands: { 0: true },
     lasts: 0,
     begin: ({ proxies }) => cutTwentyTimes(proxies),
   },

@@ -38,14 +38,14 @@ async function changePassword({ redis: { admin } }: Single, password: string): P
 const CASES: readonly FailureCase<Single>[] = [
   {
     what: "killed (`kill -9`), started again",
-    promised: true,
+    stands: { 0: true },
     ready: false,
     begin: ({ redis }) => redis.kill(),
     end: ({ redis }) => redis.start(),
   },
   {
     what: "killed and started again at once, five times",
-    promised: true,
+    stands: { 0: true },
     lasts: 0,
     begin: async ({ redis }) => {
       for (let count = 0; count < 5; count++) {
@@ -57,7 +57,7 @@ const CASES: readonly FailureCase<Single>[] = [
   },
   {
     what: "frozen (`SIGSTOP`), thawed",
-    promised: true,
+    stands: { 0: true },
     ready: false,
     lasts: 3000,
     begin: ({ redis }) => redis.freeze(),
@@ -65,38 +65,38 @@ const CASES: readonly FailureCase<Single>[] = [
   },
   {
     what: "out of memory (`maxmemory` reached, `noeviction`)",
-    promised: true,
+    stands: { 0: true },
     begin: ({ redis }) => redis.admin.config("SET", "maxmemory", "1"),
     end: ({ redis }) => redis.admin.config("SET", "maxmemory", "0"),
   },
   {
     what: "read-only (`min-replicas-to-write` without replicas)",
-    promised: true,
+    stands: { 0: true },
     begin: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "1"),
     end: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "0"),
   },
   {
     what: "read-only (`REPLICAOF` a master that is not there)",
-    promised: true,
+    stands: { 0: true },
     begin: ({ redis }) => redis.admin.replicaof("127.0.0.1", 1),
     end: ({ redis }) => redis.admin.replicaof("no", "one"),
   },
   {
     what: "its password changed, and changed back",
-    promised: true,
+    stands: { 0: true },
     ready: false,
     begin: (servers) => changePassword(servers, "the-new-word"),
     end: (servers) => changePassword(servers, PASSWORD),
   },
   {
     what: "150 ms away, each way",
-    promised: true,
+    stands: { 0: true },
     begin: ({ proxy }) => proxy.delay(150),
     end: ({ proxy }) => proxy.delay(0),
   },
   {
     what: "a black hole: connections stay and nothing arrives",
-    promised: true,
+    stands: { 0: true },
     ready: false,
     lasts: 3000,
     begin: ({ proxy }) => proxy.hold(),
@@ -104,7 +104,7 @@ const CASES: readonly FailureCase<Single>[] = [
   },
   {
     what: "connections cut, their last answers lost, twenty times",
-    promised: true,
+    stands: { 0: true },
     lasts: 0,
     begin: ({ proxy }) => cutTwentyTimes([proxy]),
   },

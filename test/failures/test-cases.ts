@@ -8,23 +8,37 @@ import { runCase } from "./run-case.ts";
 declare module "vitest" {
   interface TaskMeta {
     /** What the report says of a case. */
-    failure?: { readonly replicas: number; readonly promised: boolean; readonly figures: Figures };
+    failure?: Tried & { readonly figures: Figures };
   }
 }
 
+/** A case, as it is tried once. */
+export interface Tried {
+  readonly what: string;
+  /** How many are waited for. */
+  readonly replicas: number;
+  /** Whether all that was acknowledged must stand. */
+  readonly promised: boolean;
+}
+
 /** A test of each case, on servers of its own. */
-export function testCases<Servers extends Topology>(
-  start: (failure: FailureCase<Servers>) => Promise<Servers>,
-  cases: readonly FailureCase<Servers>[],
+export function testCases<Servers extends Topology, Case extends FailureCase<Servers>>(
+  start: (failure: Case) => Promise<Servers>,
+  cases: readonly Case[],
 ): void {
   const kinds = useKinds();
-  const named = cases.map((failure) => [failure.what, failure] as const);
-  test.for(named)("%s", { timeout: 90_000 }, async ([, failure], { task }) => {
-    const { replicas = 0, promised } = failure;
+  const tries = cases.flatMap((failure) =>
+    Object.entries(failure.stands).map(([replicas, promised]) => {
+      const name = failure.what + (replicas === "0" ? "" : `, ${replicas} waited for`);
+      return [name, failure, { what: failure.what, replicas: Number(replicas), promised }] as const;
+    }),
+  );
+  test.for(tries)("%s", { timeout: 90_000 }, async ([, failure, tried], { task }) => {
     const servers = await start(failure);
     onTestFinished(() => servers.stop());
-    const outcome = await runCase(servers, failure, kinds());
-    task.meta.failure = { replicas, promised, figures: outcome.figures };
-    expectPromised(failure, outcome);
+    const durability = tried.replicas > 0 && { LATCHKEY_WAIT_REPLICAS: `${tried.replicas}` };
+    const outcome = await runCase(servers, failure, { ...kinds(), ...durability });
+    task.meta.failure = { ...tried, figures: outcome.figures };
+    expectPromised(failure, tried, outcome);
   });
 }
