@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { createLiveKeys, requireSameKeys } from "./config/live-keys.ts";
 import { openRootToken, type RootToken } from "./config/root-token.ts";
+import { reportStore, requireSoundStore } from "./config/store-health.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
 import { keepRootToken, openKeys } from "./first-start.ts";
@@ -39,8 +40,9 @@ export async function startApp(
   await using opened = new AsyncDisposableStack();
   const { keys: first, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = await openStore(config.store.location, { clock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { ...config.store, clock, listener: reportStore(log) });
   opened.defer(() => store.close());
+  await requireSoundStore(store, config.strict, log);
   await requireSameKeys(store, config.keysPath, first, isNew);
 
   const keys = createLiveKeys(store, config.keysPath, first, log);

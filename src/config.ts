@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import { ConfigError } from "./config/config-error.ts";
+import { duration } from "./config/duration.ts";
 import { type IssuersFile, readIssuersFile } from "./config/issuers-file.ts";
 import { readKindsFile } from "./config/kinds-file.ts";
 import { builtInKinds, DEFAULT_ISSUER, type Kinds, withIssuer } from "./domain/kinds.ts";
@@ -43,6 +44,8 @@ export interface StoreConfig {
   readonly shared: boolean;
   /** For `rediss…://`, PEM. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** How many replicas must have a change before it is acknowledged, and how many milliseconds they may take. */
+  readonly durability: { readonly replicas: number; readonly timeout: number };
 }
 
 /** PEM. */
@@ -88,6 +91,18 @@ const workers = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const replicas = z
+  .string()
+  .regex(/^\d{1,2}$/, "must be a whole number, 0 to 99")
+  .transform(Number);
+
+/** Below what a Redis may be silent for, or its connection would be taken for lost. */
+const MAX_WAIT = 700;
+const waitTimeout = duration.refine(
+  (ms) => ms >= 10 && ms <= MAX_WAIT,
+  `must be a duration from 10ms to ${MAX_WAIT}ms`,
+);
+
 const pem = z.string().transform((path, context) => {
   try {
     const text = readFileSync(path, "utf8");
@@ -112,6 +127,8 @@ const environment = z
       LATCHKEY_REDIS_CA: pem.optional(),
       LATCHKEY_REDIS_CERT: pem.optional(),
       LATCHKEY_REDIS_KEY: pem.optional(),
+      LATCHKEY_WAIT_REPLICAS: replicas.prefault("0"),
+      LATCHKEY_WAIT_TIMEOUT: waitTimeout.prefault("500ms"),
       LATCHKEY_KEYS: z.string().optional(),
       LATCHKEY_KINDS: z.string().optional(),
       LATCHKEY_ISSUERS: z.string().optional(),
@@ -140,6 +157,10 @@ const environment = z
   .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || /^rediss[:+]/.test(env.LATCHKEY_STORE), {
     path: ["LATCHKEY_STORE"],
     message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+  })
+  .refine((env) => !(env.LATCHKEY_WAIT_REPLICAS > 0 && env.LATCHKEY_STORE.startsWith("sqlite:")), {
+    path: ["LATCHKEY_WAIT_REPLICAS"],
+    message: "must be 0 where LATCHKEY_STORE is sqlite:<path>, which has no replicas",
   })
   .refine((env) => !(Number(env.LATCHKEY_WORKERS) > 1 && env.LATCHKEY_STORE.startsWith("sqlite:")), {
     path: ["LATCHKEY_WORKERS"],
@@ -215,6 +236,7 @@ function readStore(env: Environment): StoreConfig {
       ...(env.LATCHKEY_REDIS_CERT && { cert: env.LATCHKEY_REDIS_CERT }),
       ...(env.LATCHKEY_REDIS_KEY && { key: env.LATCHKEY_REDIS_KEY }),
     },
+    durability: { replicas: env.LATCHKEY_WAIT_REPLICAS, timeout: env.LATCHKEY_WAIT_TIMEOUT },
   };
 }
 

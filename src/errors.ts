@@ -80,7 +80,7 @@ const CODES = {
   ETAG_MISMATCH: "ABORTED",
   /** Others kept changing the token at the same moment. */
   CONFLICT: "ABORTED",
-  /** The store can't be reached, or does not answer in time. */
+  /** The store can't be reached, does not answer in time, or has too few replicas. A write may still happen. */
   STORE_UNAVAILABLE: "UNAVAILABLE",
   /** The keys of the JWT's issuer can't be fetched. Says nothing about the JWT. */
   ISSUER_UNAVAILABLE: "UNAVAILABLE",

@@ -32,11 +32,11 @@ async function run([path, ...others]: readonly string[]): Promise<number> {
   const keys = readSources(config);
   await using file = await openFile(path);
   await using opened = new AsyncDisposableStack();
-  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+  const store = await openStore(config.store.location, { ...config.store, clock: systemClock });
   opened.defer(() => store.close());
   await requireSameKeys(store, config.keysPath, keys, false);
 
-  const context = { store, kinds: config.kinds, keys, clock: store.clock };
+  const context = { store: store.settled, kinds: config.kinds, keys, clock: store.clock };
   const display = createDisplay(path, process.stderr, systemClock);
   const progress = await importFile(context, path, file, display, stop.signal);
   if (!progress.finished) return 1;

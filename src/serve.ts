@@ -47,6 +47,7 @@ export async function serve(config: Config, { store, keys, rootDigest }: Possess
     lastUse,
     report: ({ type, ...event }) => log.warn(event, type.replaceAll("-", " ")),
   };
+  const lasting: Context = Object.create(context, { store: { value: store.settled } });
   const { issuers = [], certificates = [], tenantHeader } = config.issuers ?? {};
   const authenticate = createAuthenticator({
     rootDigest,
@@ -71,7 +72,7 @@ export async function serve(config: Config, { store, keys, rootDigest }: Possess
     corsHeaders: tenantHeader === undefined ? [] : [tenantHeader],
     call: createCall({
       authenticate: withTenantHeader(callers.authenticate, tenantHeader),
-      handlers: createTokenService(context),
+      handlers: createTokenService(context, lasting),
       log,
     }),
     isReady: () => isAnswering(store),

@@ -50,14 +50,14 @@ export function comparisonTable({ candidates, ratios }: Comparison): string {
   return [rates, promises, ...disturbance(candidates)].join("\n\n");
 }
 
-/** Below this share of its core a server was kept from working, and what is measured then is the machine's other work. */
+/** Below this share of its core a server was kept from working: by the machine's other work, or by a load that was too weak. */
 const SATURATED = 0.9;
 
 function disturbance(candidates: readonly Summary[]): string[] {
   const starved = candidates.filter(({ busy }) => busy.server < SATURATED).map(({ letter }) => `(${letter})`);
   if (starved.length === 0) return [];
   return [
-    `In this run ${starved.join(", ")} did not get a whole core: the machine had other work, and latencies mean nothing.`,
+    `In this run ${starved.join(", ")} did not use all of its core: the other one, which makes the load, had no more to give.`,
   ];
 }
 

@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { InactiveReason, IntrospectResponseSchema } from "../../gen/latchkey/v1/token_service_pb.ts";
 import type { Token } from "../../src/domain/token.ts";
 import { toTokenMessage } from "../../src/service/token-message.ts";
-import { FRAME_HEAD_BYTES, sealFrame } from "../../src/wire/grpc-frame.ts";
+import { MESSAGE_HEAD_BYTES, sealFrame } from "../../src/wire/grpc-frame.ts";
 
 /** Where the bare server finds its answer about a token. */
 export function bareKey(id: string): string {
@@ -32,7 +32,7 @@ export function idIn(body: Buffer): string {
 
 /** A message of gRPC. */
 export function frameOf(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + message.length);
-  frame.set(message, FRAME_HEAD_BYTES);
+  const frame = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES + message.length);
+  frame.set(message, MESSAGE_HEAD_BYTES);
   return sealFrame(frame);
 }

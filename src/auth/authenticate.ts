@@ -21,7 +21,7 @@ export interface AuthenticatorOptions {
    */
   readonly verifySecret: (secret: string) => Promise<ProvenToken | undefined>;
   /** Notes that a token was used to call. Undefined: it was changed meanwhile. */
-  readonly noteUse: (token: Token, digest: SecretDigest) => Promise<Token | undefined>;
+  readonly noteUse: (token: Token, digest: SecretDigest) => Token | Promise<Token | undefined>;
   readonly issuers: readonly Issuer[];
   readonly kinds: Kinds;
   readonly certificates: CertificateMapping;

@@ -138,10 +138,10 @@ export function createCallerCache(options: CallerCacheOptions): CallerCache {
 
 /**
  * Whether the token is good as it is until it is changed or expires. One that is being rotated has secrets that end one after the
- * other; one with limited uses, and one that must not go unused, has uses that must be written before they count.
+ * other; one that must not go unused has uses that must be written before they count. With limited uses none can call.
  */
-function isSettled({ digests, idleTimeout, usesLeft }: Token, now: number): boolean {
+function isSettled({ digests, idleTimeout }: Token, now: number): boolean {
   const live = digests.filter(({ until }) => until === undefined || until > now);
   const isOnly = live.length === 1 && live[0]?.until === undefined && live[0]?.pendingGrace === undefined;
-  return isOnly && idleTimeout === undefined && usesLeft === undefined;
+  return isOnly && idleTimeout === undefined;
 }

@@ -4,7 +4,7 @@ import type { Caller } from "../domain/caller.ts";
 import { TokenError } from "../errors.ts";
 import type { Handlers } from "../service/token-service.ts";
 import type { Answer, Call, CallRequest, CallSignal, Metadata, Peer } from "./call.ts";
-import { logCall } from "./log-call.ts";
+import { createCallLog } from "./log-call.ts";
 import { raceAbort } from "./race-abort.ts";
 import { createRequestValidator } from "./validate.ts";
 
@@ -20,16 +20,17 @@ interface PipelineOptions {
 /** Builds the one way that every request of every protocol goes. */
 export function createCall({ authenticate, handlers, log }: PipelineOptions): Call {
   const validate = createRequestValidator();
+  const logCall = createCallLog(log);
 
   return async (request) => {
     const entry = { request, start: performance.now(), caller: undefined as Caller | undefined };
     try {
       const response = await raceAbort(run(request, entry), request.signal);
-      logCall(log, entry);
+      logCall(entry);
       return response;
     } catch (thrown) {
       const error = toTokenError(thrown, request.signal);
-      logCall(log, { ...entry, error });
+      logCall({ ...entry, error });
       throw error;
     }
   };

@@ -61,40 +61,66 @@ export async function introspectAll(
   const verdicts: Verdict[] = [];
   for (const [index, question] of questions.entries()) {
     const read = presented[index] ?? "MALFORMED";
-    verdicts.push(
-      typeof read === "string"
-        ? { active: false, reason: read }
-        : await answer(context, caller, question, read, found.shift(), signal),
-    );
+    if (typeof read === "string") {
+      verdicts.push({ active: false, reason: read });
+      continue;
+    }
+    const verdict = answer(context, caller, question, read, found.shift(), signal);
+    verdicts.push(verdict instanceof Promise ? await verdict : verdict);
   }
   return verdicts;
 }
 
-async function answer(
+/** Where nothing has to be written, the answer is there at once: a promise for each would cost as much as all that it tells. */
+function answer(
   context: Context,
   caller: Caller,
   question: Question,
   presented: Presented,
   found: Token | undefined,
   signal: StopSignal | undefined,
-): Promise<Verdict> {
-  let token = found;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    // A use that nobody waits for any more must not be taken.
+): Verdict | Promise<Verdict> {
+  // A use that nobody waits for any more must not be taken.
+  signal?.throwIfAborted();
+  const verdict = look(context, caller, question, presented, found);
+  if (!(verdict instanceof Promise)) return verdict;
+  return insist(verdict, async () => {
+    const token = await context.store.find(presented.id);
     signal?.throwIfAborted();
-    const digest = proveSecret(context, token, presented);
-    // Asked also where nothing hangs on it, so that time does not tell a wrong secret from an unknown token.
-    const isSpent = !digest && presented.wasMadeHere();
-    if (!token || !answersFor(caller, token) || isPurged(token, context.clock())) return UNKNOWN;
-    if (!digest) return isSpent ? refuseSpent(context, token, question) : UNKNOWN;
-    const reason = judge(question, token, context.clock());
-    if (reason !== undefined) return { active: false, reason };
-    if (question.peek) return { active: true, token };
-    const used = await useToken(context, token, digest);
-    if (used) return { active: true, token: used };
-    token = await context.store.find(token.id);
-  }
+    return look(context, caller, question, presented, token);
+  });
+}
+
+/** Looks again as long as somebody changes the token in between. */
+async function insist(
+  first: Promise<Verdict | undefined>,
+  again: () => Promise<Verdict | undefined>,
+): Promise<Verdict> {
+  let verdict = await first;
+  for (let round = 1; verdict === undefined && round < MAX_ROUNDS; round++) verdict = await again();
+  if (verdict) return verdict;
   throw new TokenError("CONFLICT", "others keep using this token; try again");
+}
+
+/** One look at the token as it was found. Undefined: somebody has changed it since. */
+function look(
+  context: Context,
+  caller: Caller,
+  question: Question,
+  presented: Presented,
+  token: Token | undefined,
+): Verdict | Promise<Verdict | undefined> {
+  const digest = proveSecret(context, token, presented);
+  // Asked also where nothing hangs on it, so that time does not tell a wrong secret from an unknown token.
+  const isSpent = !digest && presented.wasMadeHere();
+  if (!token || !answersFor(caller, token) || isPurged(token, context.clock())) return UNKNOWN;
+  if (!digest) return isSpent ? refuseSpent(context, token, question) : UNKNOWN;
+  const reason = judge(question, token, context.clock());
+  if (reason !== undefined) return { active: false, reason };
+  if (question.peek) return { active: true, token };
+  const used = useToken(context, token, digest);
+  if (!(used instanceof Promise)) return { active: true, token: used };
+  return used.then((written) => written && { active: true, token: written });
 }
 
 async function refuseSpent(context: Context, token: Token, { peek }: Question): Promise<Verdict> {

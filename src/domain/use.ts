@@ -8,14 +8,17 @@ const CLOSE = 60_000;
  * Takes note that the token was used by the secret of this digest: a limited use is counted, a pending secret takes effect and a
  * token that is about to end for want of use goes on, all at once; all else is only noted.
  *
- * @returns the token after it; undefined if somebody else changed it meanwhile: nothing is done then.
+ * @returns the token after it, at once where nothing had to be written; undefined if somebody else changed it meanwhile: nothing
+ * is done then.
  */
-export async function useToken(context: Context, token: Token, digest: SecretDigest): Promise<Token | undefined> {
+export function useToken(context: Context, token: Token, digest: SecretDigest): Token | Promise<Token | undefined> {
   const now = context.clock();
-  if (!mustWriteUse(token, digest, now)) {
-    context.lastUse.note(token);
-    return token;
-  }
+  if (mustWriteUse(token, digest, now)) return writeUse(context, token, digest, now);
+  context.lastUse.note(token);
+  return token;
+}
+
+async function writeUse(context: Context, token: Token, digest: SecretDigest, now: number): Promise<Token | undefined> {
   const next = used(token, now, { ...takeUse(context, token, now), digests: settle(token, digest, now) });
   return (await context.store.replace(token, next)) === "replaced" ? next : undefined;
 }

@@ -25,13 +25,17 @@ export type Handlers = {
   ) => Promise<MessageInitShape<Methods[M]["output"]>>;
 };
 
-/** The TokenService: each method converts the request, calls the domain and converts the answer. */
-export function createTokenService(context: Context): Handlers {
+/**
+ * The TokenService: each method converts the request, calls the domain and converts the answer.
+ *
+ * @param lasting the context for methods that acknowledge a change: all that their answers rest on is there to stay.
+ */
+export function createTokenService(context: Context, lasting: Context = context): Handlers {
   const show = (token: Parameters<typeof toTokenMessage>[0]) => toTokenMessage(token, context.clock());
 
   return {
     async create(caller, request) {
-      const { token, secret } = await issueToken(context, caller, toNewToken(request));
+      const { token, secret } = await issueToken(lasting, caller, toNewToken(request));
       return { token: show(token), secret, existing: secret === "" };
     },
 
@@ -46,29 +50,29 @@ export function createTokenService(context: Context): Handlers {
 
     async update(caller, request, signal) {
       const changes = toChanges(request);
-      return { token: show(await updateToken(context, caller, toHandle(request), changes, request.etag, signal)) };
+      return { token: show(await updateToken(lasting, caller, toHandle(request), changes, request.etag, signal)) };
     },
 
     async setActive(caller, request, signal) {
-      return { token: show(await setActive(context, caller, toHandle(request), request.active, signal)) };
+      return { token: show(await setActive(lasting, caller, toHandle(request), request.active, signal)) };
     },
 
     async rotate(caller, request, signal) {
-      const { token, secret } = await rotateToken(context, caller, toRotation(request), signal);
+      const { token, secret } = await rotateToken(lasting, caller, toRotation(request), signal);
       return { token: show(token), secret };
     },
 
     async exchange(_caller, request, signal) {
-      const { token, ...secrets } = await exchangeToken(context, toExchangeWish(request), signal);
+      const { token, ...secrets } = await exchangeToken(lasting, toExchangeWish(request), signal);
       return { token: show(token), ...secrets };
     },
 
     async delete(caller, request) {
-      return { deletedCount: BigInt(await deleteToken(context, caller, toHandle(request))) };
+      return { deletedCount: BigInt(await deleteToken(lasting, caller, toHandle(request))) };
     },
 
     async deleteAll(caller, request, signal) {
-      return { deletedCount: BigInt(await deleteTokens(context, caller, toRevocation(request), signal)) };
+      return { deletedCount: BigInt(await deleteTokens(lasting, caller, toRevocation(request), signal)) };
     },
 
     async introspect(caller, request, signal) {

@@ -1,10 +1,11 @@
 import type { Address } from "./redis-location.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import type { SlotRange } from "./redis-ticks.ts";
 
 /** A master, and the slots that it serves. */
 export interface MappedMaster extends MappedNode {
   /** From the first to the last one. */
-  readonly ranges: readonly (readonly [first: number, last: number])[];
+  readonly ranges: readonly SlotRange[];
 }
 
 /** A node, and the id by which the others know it. */
@@ -31,7 +32,7 @@ type SlotNode = readonly [host: string | null, port: number, id: string, ...unkn
 export async function readClusterMap(client: ScriptedRedis, node: Address): Promise<ClusterMap> {
   const [info, ranges] = await Promise.all([client.cluster("INFO"), client.cluster("SLOTS")]);
   const state = readState(info);
-  const masters = new Map<string, MappedMaster & { ranges: (readonly [number, number])[] }>();
+  const masters = new Map<string, MappedMaster & { ranges: SlotRange[] }>();
   const replicas: MappedNode[] = [];
   for (const [first, last, master, ...others] of ranges) {
     if (!master) continue;

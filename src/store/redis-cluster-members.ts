@@ -1,9 +1,13 @@
 import { setTimeout } from "node:timers/promises";
+import { TokenError } from "../errors.ts";
 import { type ClusterMap, readClusterMap } from "./redis-cluster-map.ts";
 import { ClusterNode } from "./redis-cluster-node.ts";
-import { OPEN_TIMEOUT, RedisConnection, unavailable } from "./redis-connection.ts";
+import { OPEN_TIMEOUT, RedisConnection } from "./redis-connection.ts";
+import { unavailable } from "./redis-errors.ts";
 import type { Address, ClusterLocation, RedisAccess } from "./redis-location.ts";
+import type { NodesOptions } from "./redis-nodes.ts";
 import { SLOTS } from "./redis-slots.ts";
+import type { SlotRange } from "./redis-ticks.ts";
 
 /** How often it is seen to who serves what, in milliseconds: while all is well, and while something is not. */
 const INTERVAL = 2000;
@@ -17,6 +21,7 @@ const RETIREMENT = 10_000;
 /** The masters of a cluster, and which of them serves which slot: as the nodes themselves tell, again and again. */
 export class ClusterMembers {
   readonly #location: ClusterLocation;
+  readonly #options: NodesOptions;
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #timer: NodeJS.Timeout;
   #slots: readonly (ClusterNode | undefined)[] = [];
@@ -25,8 +30,9 @@ export class ClusterMembers {
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #isUnsettled = false;
 
-  constructor(location: ClusterLocation) {
+  constructor(location: ClusterLocation, options: NodesOptions) {
     this.#location = location;
+    this.#options = options;
     this.#timer = setInterval(() => this.#watch(), UNREST_INTERVAL).unref();
   }
 
@@ -72,7 +78,7 @@ export class ClusterMembers {
     const name = `${host}:${port}`;
     let node = this.#nodes.get(name);
     if (!node) {
-      node = new ClusterNode({ host, port }, this.access, () => {
+      node = new ClusterNode({ host, port }, this.access, this.#options, () => {
         this.#isUnsettled = true;
       });
       this.#nodes.set(name, node);
@@ -118,9 +124,20 @@ export class ClusterMembers {
     this.#isUnsettled = false;
     try {
       this.#apply(await this.#ask());
+      this.#report(this.#slots.includes(undefined) ? new Error("Redis Cluster: some slots have no master") : undefined);
+    } catch (error) {
+      // At the start it is told to who opens it.
+      if (this.#nodes.size > 0) this.#report(error instanceof TokenError && error.cause ? error.cause : error);
+      throw error;
     } finally {
       this.#refreshedAt = performance.now();
     }
+  }
+
+  #report(failure: unknown): void {
+    const { outages } = this.#options;
+    if (failure instanceof Error) outages.lose(this, failure);
+    else outages.regain(this);
   }
 
   /** The latest of some maps. Masters are asked first, over the connections that there are. */
@@ -169,13 +186,16 @@ export class ClusterMembers {
   #apply(map: ClusterMap): void {
     this.#map = map;
     const slots = Array<ClusterNode | undefined>(SLOTS).fill(undefined);
+    const ranges = new Map<ClusterNode, readonly SlotRange[]>();
     for (const master of map.masters) {
       const node = this.at(master);
+      ranges.set(node, master.ranges);
       node.id = master.id;
       for (const [first, last] of master.ranges) slots.fill(node, first, last + 1);
     }
     this.#slots = slots;
     for (const [name, node] of this.#nodes) {
+      node.ranges = ranges.get(node) ?? [];
       if (performance.now() - node.seenAt < RETIREMENT) continue;
       this.#nodes.delete(name);
       void node.close();

@@ -1,18 +1,23 @@
 import { setTimeout } from "node:timers/promises";
-import type { TokenError } from "../errors.ts";
+import { systemClock } from "../domain/clock.ts";
+import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
+import { checkClockSkew, inspectRedis } from "./redis-checks.ts";
 import { RedisClock } from "./redis-clock.ts";
 import { checkClusterState } from "./redis-cluster-map.ts";
 import { ClusterMembers } from "./redis-cluster-members.ts";
-import type { ClusterNode, Outcome } from "./redis-cluster-node.ts";
-import { CHECK_INTERVAL, GRACE, type RedisConnection, unavailable } from "./redis-connection.ts";
+import type { ClusterNode, Outcome, Step } from "./redis-cluster-node.ts";
+import { CHECK_INTERVAL, GRACE, type RedisConnection } from "./redis-connection.ts";
+import { Crowd } from "./redis-crowd.ts";
 import { DataClaim } from "./redis-data-claim.ts";
+import { unavailable } from "./redis-errors.ts";
 import { META_KEY } from "./redis-keys.ts";
 import type { ClusterLocation } from "./redis-location.ts";
-import type { RedisNodes } from "./redis-nodes.ts";
+import type { NodesOptions, RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { slotOf } from "./redis-slots.ts";
+import type { Weakness } from "./token-store.ts";
 
 /** How long a step may take, with all that nodes refuse meanwhile, in milliseconds. */
 const DEADLINE = 1500;
@@ -21,19 +26,16 @@ const PAUSE = 25;
 /** After how many nodes that sent us on we wait before we follow another one: they don't agree yet. */
 const HOPS = 5;
 
-type Side = "reader" | "writer";
-type Step<T> = (client: ScriptedRedis) => Promise<T>;
+type Run<T> = (client: ScriptedRedis) => Promise<T>;
 
 /**
  * Connects to the masters of a cluster.
  *
  * @throws STORE_UNAVAILABLE if it does not serve us.
  */
-export async function openClusterNodes(location: ClusterLocation): Promise<RedisNodes> {
-  const members = new ClusterMembers(location);
-  const cluster = new ClusterNodes(members);
+export async function openClusterNodes(location: ClusterLocation, options: NodesOptions): Promise<RedisNodes> {
+  const cluster = new ClusterNodes(new ClusterMembers(location, options), options);
   try {
-    await members.open();
     await cluster.open();
     return cluster;
   } catch (error) {
@@ -44,20 +46,27 @@ export async function openClusterNodes(location: ClusterLocation): Promise<Redis
 
 /** Takes each step to the master that serves its slot, and follows where nodes send us on. */
 class ClusterNodes implements RedisNodes {
+  readonly settled: RedisReads;
   readonly #members: ClusterMembers;
+  readonly #options: NodesOptions;
+  readonly #crowd = new Crowd();
   readonly #data = new DataClaim();
   readonly #clock = new RedisClock();
   #timer: NodeJS.Timeout | undefined;
   #subscription: { connection: RedisConnection; feed: ChangeFeed } | undefined;
 
-  constructor(members: ClusterMembers) {
+  constructor(members: ClusterMembers, options: NodesOptions) {
     this.#members = members;
+    this.#options = options;
+    this.settled = options.durability ? this.#settledReads() : this;
   }
 
   async open(): Promise<void> {
+    await this.#members.open();
     await this.#claim();
     this.#timer = setInterval(() => void this.#claim().catch(() => {}), CHECK_INTERVAL).unref();
     this.#subscription = await subscribeToChanges({
+      outages: this.#options.outages,
       location: { ...this.#members.access, ...this.#anyAddress() },
       next: () => this.#anyAddress(),
       claim: (client) => this.#claimSubscriber(client),
@@ -81,12 +90,29 @@ class ClusterNodes implements RedisNodes {
     return this.read(key, (client) => client.getBuffer(key));
   }
 
-  read<T>(key: string, run: Step<T>): Promise<T> {
-    return this.#run("reader", key, run);
+  read<T>(key: string, run: Run<T>): Promise<T> {
+    return this.#run({ manner: "read", key, run });
   }
 
-  write<T>(key: string, run: Step<T>): Promise<T> {
-    return this.#run("writer", key, run);
+  write<T>(key: string, run: Run<T>): Promise<T> {
+    return this.#run({ manner: "settle", key, run });
+  }
+
+  note<T>(key: string, run: Run<T>): Promise<T> {
+    return this.#run({ manner: "note", key, run });
+  }
+
+  async inspect(): Promise<Weakness[]> {
+    const { durability } = this.#options;
+    const found = this.#members.masters.map(async ({ address, writer }) => {
+      const lead = writer.clock.now() - systemClock();
+      const weaknesses = await writer.use((client) => inspectRedis(client, { durability, lead }));
+      return weaknesses.map((weakness) => ({
+        ...weakness,
+        description: `${address.host}:${address.port}: ${weakness.description}`,
+      }));
+    });
+    return [...(await Promise.all(found)).flat(), ...checkClockSkew(this.#members.clockSkew)];
   }
 
   async ping(): Promise<void> {
@@ -96,11 +122,26 @@ class ClusterNodes implements RedisNodes {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#subscription?.feed.close();
+    this.#options.outages.close();
     await Promise.all([this.#members.close(), this.#subscription?.connection.close()]);
   }
 
   async #claim(): Promise<void> {
-    await this.#clock.learn(() => this.#carryOut("writer", META_KEY, (client) => this.#data.claim(client)));
+    const { outages } = this.#options;
+    const run = (client: ScriptedRedis) => this.#data.claim(client);
+    try {
+      await this.#clock.learn(() => this.#carryOut({ manner: "note", key: META_KEY, run }));
+      outages.regain(this.#data);
+    } catch (error) {
+      // All else is told where it happens.
+      if (this.#data.isReplaced) outages.lose(this.#data, causeOf(error));
+      throw error;
+    }
+  }
+
+  #settledReads(): RedisReads {
+    const read: RedisReads["read"] = (key, run) => this.#run({ manner: "settle", key, run });
+    return { read, get: (key) => read(key, (client) => client.getBuffer(key)) };
   }
 
   /** Messages reach every node, but one that is cut off from most others would be silent. */
@@ -119,18 +160,18 @@ class ClusterNodes implements RedisNodes {
     return node.address;
   }
 
-  async #run<T>(side: Side, key: string, step: Step<T>): Promise<T> {
+  async #run<T>(step: Step<T>): Promise<T> {
     if (this.#data.isReplaced) throw clusterFails("the data was replaced: restart Latchkey");
-    return this.#carryOut(side, key, step);
+    return this.#crowd.admit(1, () => this.#carryOut(step));
   }
 
-  async #carryOut<T>(side: Side, key: string, step: Step<T>): Promise<T> {
-    const slot = slotOf(key);
+  async #carryOut<T>(step: Step<T>): Promise<T> {
+    const slot = slotOf(step.key);
     const start = performance.now();
     let node = this.#members.holder(slot);
     let isAsking = false;
     for (let hops = 0; ; hops++) {
-      const trying: Promise<Outcome<T>> | undefined = node?.run(side, isAsking, step);
+      const trying: Promise<Outcome<T>> | undefined = node?.run(step, isAsking);
       // The first attempt has bounds of its own.
       const outcome = await (hops === 0 ? trying : trying && within(start + DEADLINE - performance.now(), trying));
       if (outcome && "value" in outcome) return outcome.value;
@@ -150,8 +191,11 @@ class ClusterNodes implements RedisNodes {
       // It does not serve us. Perhaps another one has taken over.
       await this.#refresh();
       const node = members.holder(slot);
-      if (node === last.node && !last.isAsking) throw outcome.unsent;
-      return { node, isAsking: false };
+      if (node !== last.node || last.isAsking) return { node, isAsking: false };
+      // One that says itself that it is a replica has handed over: the others hear of it in a moment.
+      if (!causeOf(outcome.unsent).message.includes("READONLY")) throw outcome.unsent;
+      await setTimeout(PAUSE);
+      return { node: members.holder(slot), isAsking: false };
     }
     switch (outcome?.refusal) {
       case "moved":
@@ -184,6 +228,11 @@ async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> 
   });
   late.catch(() => {});
   return Promise.race([promise, late]).finally(() => over.abort());
+}
+
+function causeOf(error: unknown): Error {
+  const source = error instanceof TokenError ? error.cause : error;
+  return source instanceof Error ? source : new Error("unknown failure");
 }
 
 function clusterFails(problem: string): TokenError {

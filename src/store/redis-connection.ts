@@ -1,8 +1,13 @@
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import { TokenError } from "../errors.ts";
 import { RedisClock } from "./redis-clock.ts";
+import { Crowd } from "./redis-crowd.ts";
+import { awaitReplicas, type Durability, DurableGroups, SOCKET_TIMEOUT } from "./redis-durable.ts";
+import { describeError, isAnswer, unavailable } from "./redis-errors.ts";
+import { TICK_KEY } from "./redis-keys.ts";
 import type { Address, RedisLocation, SentinelLocation } from "./redis-location.ts";
-import { defineScripts, type ScriptedRedis } from "./redis-scripts.ts";
+import { RedisOutages } from "./redis-outages.ts";
+import { defineScripts, type ScriptedRedis, tick } from "./redis-scripts.ts";
 
 /** How long a command waits for a lost connection to come back, in milliseconds from the loss. */
 export const GRACE = 400;
@@ -14,8 +19,6 @@ export const OPEN_TIMEOUT = 1500;
 const SENTINEL_OPEN_TIMEOUT = 4000;
 /** How often a connection is checked, in milliseconds. */
 export const CHECK_INTERVAL = 1000;
-/** When a caller may try again, in milliseconds. */
-const RETRY_DELAY = 500;
 /** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
 const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 
@@ -24,7 +27,7 @@ const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 const LIMITS = {
   connectTimeout: 1000,
   disconnectTimeout: 200,
-  socketTimeout: 800,
+  socketTimeout: SOCKET_TIMEOUT,
   commandTimeout: 1000,
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
@@ -57,18 +60,33 @@ export interface ConnectionOptions {
   readonly next?: () => Address;
   /** Runs whenever a connection was made, before it is used. */
   readonly prepare?: (client: ScriptedRedis) => Promise<unknown>;
+  /** When `settle` answers. Default: as soon as the server does. */
+  readonly durability?: Durability | undefined;
+  /** A write that changes nothing, which `settle` has the replicas follow. */
+  readonly tick?: (client: ScriptedRedis) => Promise<unknown>;
+  /** Told what becomes of the connection. */
+  readonly outages?: RedisOutages;
+}
+
+/** Runs reads, each as one piece of work. `callers` says how many wait for it. */
+export interface Reader {
+  read<T>(run: (client: ScriptedRedis) => Promise<T>, callers?: number): Promise<T>;
 }
 
 /**
  * One connection to Redis, which is used only while there is a writable master with the right data behind it. It is checked
  * every second, and renewed by itself when it is lost.
  */
-export class RedisConnection {
+export class RedisConnection implements Reader {
   readonly client: ScriptedRedis;
   /** The server's, once it serves. */
   readonly clock = new RedisClock();
   readonly #options: ConnectionOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #outages: RedisOutages;
+  /** Undefined: the server's own word is enough. */
+  readonly #groups: DurableGroups | undefined;
+  readonly #crowd = new Crowd();
   #serves = false;
   #serving = Promise.withResolvers<void>();
   #lostAt = performance.now();
@@ -76,14 +94,19 @@ export class RedisConnection {
   #hasClaimed = false;
   /** Whether the connection that is being made may lead to where we should not be any more. */
   #isOutdated = false;
+  #isNeeded = false;
 
   constructor(options: ConnectionOptions) {
     const { location, pipelining, next } = options;
     this.#options = options;
+    this.#outages = options.outages ?? new RedisOutages();
+    const { durability } = options;
+    if (durability && durability.replicas > 0) this.#groups = new DurableGroups(() => this.#beginGroup(durability));
     const limits = { ...LIMITS, ...("sentinels" in location && SENTINEL_LIMITS) };
     this.client = defineScripts(new Redis({ ...location, ...limits, enableAutoPipelining: pipelining }));
     this.client.on("error", (error) => {
       this.#lastError = error;
+      if (!this.#serves) this.#reportLoss();
     });
     this.client.on("close", () => {
       this.#lose();
@@ -100,8 +123,15 @@ export class RedisConnection {
     return this.#serves;
   }
 
+  /** Whether it is an outage when it does not serve. Not while `open` tries, which says so itself. */
+  set isNeeded(isNeeded: boolean) {
+    this.#isNeeded = isNeeded;
+    if (!isNeeded) this.#outages.forget(this);
+  }
+
   /** Begins to connect, and goes on until it serves. */
   connect(): void {
+    this.#isNeeded = true;
     this.client.connect().catch(() => {});
   }
 
@@ -109,47 +139,60 @@ export class RedisConnection {
   async open(): Promise<void> {
     const failed = new Promise<never>((_, reject) => this.client.once("error", reject));
     failed.catch(() => {});
-    this.connect();
+    this.client.connect().catch(() => {});
     try {
       const timeout = "sentinels" in this.#options.location ? SENTINEL_OPEN_TIMEOUT : OPEN_TIMEOUT;
       await Promise.race([failed, this.served(timeout)]);
+      this.#isNeeded = true;
     } catch (error) {
       await this.close();
       throw this.#unavailable(error);
     }
   }
 
-  /** Runs commands once the connection serves. Whatever they throw leaves as a TokenError. */
-  async use<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
-    try {
-      if (!this.#serves) await this.served(this.#lostAt + GRACE - performance.now());
-      return await run(this.client);
-    } catch (error) {
-      throw this.#unavailable(error);
-    }
+  /**
+   * Runs commands once the connection serves. Whatever they throw leaves as a TokenError. Where too many wait already, it is
+   * STORE_UNAVAILABLE at once.
+   */
+  use<T>(run: (client: ScriptedRedis) => Promise<T>, callers = 1): Promise<T> {
+    return this.#admitCallers(callers, async () => {
+      await this.#untilServing();
+      return run(this.client);
+    });
+  }
+
+  /**
+   * Like `use`, but answers only what lasts, as far as the options' durability says: replicas have all that was written and found.
+   * Where they do not have it in time, it is STORE_UNAVAILABLE, and what `run` did may stand or not.
+   */
+  settle<T>(run: (client: ScriptedRedis) => Promise<T>, callers = 1): Promise<T> {
+    const groups = this.#groups;
+    if (!groups) return this.use(run, callers);
+    return this.#admitCallers(callers, () => groups.join(() => run(this.client)));
   }
 
   /** Like `use`, for reads: they are tried once more where the connection broke. */
-  async read<T>(run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+  async read<T>(run: (client: ScriptedRedis) => Promise<T>, callers = 1): Promise<T> {
     const start = performance.now();
     const connection = this.#serving;
     try {
-      return await this.use(run);
+      return await this.use(run, callers);
     } catch (error) {
       if (isAnswer(error) || performance.now() - start > QUICK) throw error;
       // The other side may have ended the connection a moment before ioredis notices.
-      if (this.#serves && this.#serving === connection) this.renew();
-      return this.use(run);
+      if (this.#serves && this.#serving === connection) this.renew(error);
+      return this.use(run, callers);
     }
   }
 
-  /** Connects anew. What was sent and is not answered yet fails. */
-  renew(): void {
+  /** Connects anew, for some reason. What was sent and is not answered yet fails. */
+  renew(reason: unknown): void {
     // ioredis gives up for good if it is disconnected while it connects.
     if (!this.#serves) {
       this.#isOutdated = true;
       return;
     }
+    this.#lastError = reason;
     this.#lose();
     this.client.disconnect(true);
   }
@@ -161,9 +204,33 @@ export class RedisConnection {
 
   /** Ends the connection after the answers to what was sent. */
   async close(): Promise<void> {
+    this.isNeeded = false;
     clearInterval(this.#timer);
     if (this.#serves) await this.client.quit().catch(() => {});
     this.client.disconnect();
+  }
+
+  async #admitCallers<T>(callers: number, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#crowd.admit(callers, work);
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+  }
+
+  async #untilServing(): Promise<void> {
+    if (!this.#serves) await this.served(this.#lostAt + GRACE - performance.now());
+  }
+
+  /** What another connection has to say of the replicas, of another master perhaps, says nothing of what was done on this one. */
+  async #beginGroup(durability: Durability): Promise<() => Promise<void>> {
+    await this.#untilServing();
+    const connection = this.#serving;
+    return async () => {
+      if (this.#serving !== connection) throw this.#lastError;
+      const writeTick = this.#options.tick ?? ((client) => tick(client, TICK_KEY));
+      await awaitReplicas(this.client, durability, writeTick, (cause) => this.#outages.confirm(this, cause));
+    };
   }
 
   /** Waits until the connection serves, for so many milliseconds; 0 or less: not at all. */
@@ -182,7 +249,9 @@ export class RedisConnection {
       await this.#options.prepare?.(this.client);
       if (this.#isOutdated) throw new Error("another server is the master now");
       this.#serves = true;
+      this.#lastError = new Error("the connection was closed");
       this.#serving.resolve();
+      this.#outages.regain(this);
     } catch (error) {
       this.#isOutdated = false;
       this.client.emit("error", error);
@@ -195,8 +264,7 @@ export class RedisConnection {
     try {
       await this.#claim();
     } catch (error) {
-      this.#lastError = error;
-      this.renew();
+      this.renew(error);
     }
   }
 
@@ -215,35 +283,20 @@ export class RedisConnection {
     this.#serves = false;
     this.#serving = Promise.withResolvers();
     this.#lostAt = performance.now();
+    this.#reportLoss();
+  }
+
+  #reportLoss(): void {
+    if (this.#isNeeded) this.#outages.lose(this, this.#describe(this.#lastError));
   }
 
   #unavailable(error: unknown): TokenError {
-    if (error instanceof TokenError) return error;
-    return unavailable(redact(error, placeOf(this.client.options)));
+    return error instanceof TokenError ? error : unavailable(this.#describe(error));
   }
-}
 
-/** The error for what Redis does not let us do. */
-export function unavailable(cause: Error): TokenError {
-  return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
-}
-
-function placeOf({ host, port, sentinels, name }: RedisOptions): string {
-  if (!sentinels) return `Redis at ${host}:${port}`;
-  return `Redis master ${name} of the sentinels at ${sentinels.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join()}`;
-}
-
-/** Whether an error is what Redis answered, and not a failure to reach it. */
-function isAnswer(error: unknown): boolean {
-  const source = error instanceof TokenError ? error.cause : error;
-  return source instanceof Error && source.name === "ReplyError";
-}
-
-/** The error without what ioredis adds: the command's arguments, a password or a record among them. */
-function redact(error: unknown, place: string): Error {
-  if (!(error instanceof Error)) return new Error(`${place}: unknown failure`);
-  const code = "code" in error ? String(error.code) : error.name;
-  const redacted = new Error(`${place}: ${error.message.split(", with args")[0] || code}`);
-  redacted.name = error.name;
-  return redacted;
+  #describe(error: unknown): Error {
+    // Described already.
+    if (error instanceof TokenError && error.cause instanceof Error) return error.cause;
+    return describeError(error, this.client.options);
+  }
 }

@@ -5,10 +5,10 @@ import type { ScriptedRedis } from "./redis-scripts.ts";
 import { REMOVE_BATCH } from "./token-store.ts";
 
 /** How many records, members or sets one command reads, so that neither Redis nor we are long at it. */
-const AT_ONCE = 500;
+const AT_ONCE = 200;
 
-/** How many go in one step where one step can't hold all: half as many hold others up half as long, and take no longer together. */
-export const STEP = REMOVE_BATCH / 2;
+/** How many go in one step where one step can't hold all: the shorter the steps, the shorter others wait for one. */
+export const STEP = REMOVE_BATCH / 5;
 
 /** What of a token its removal needs: of very many, no more is kept. */
 export type Doomed = Pick<

@@ -1,4 +1,5 @@
 import type { Owner, Token } from "../domain/token.ts";
+import { hashTagOf } from "./redis-slots.ts";
 import { restOf, tagIn } from "./shard.ts";
 
 /**
@@ -6,6 +7,17 @@ import { restOf, tagIn } from "./shard.ts";
  * and one script can change it as a whole.
  */
 export const META_KEY = "lk:meta";
+
+/** An empty string that is written for the replicas to follow, and removed at once. */
+export const TICK_KEY = "lk:tick";
+
+/** The same in the slot of another key. */
+export function tickKey(key: string): string {
+  return `${TICK_KEY}:{${hashTagOf(key)}}`;
+}
+
+/** Never there. */
+export const FREE_KEY = "lk:none";
 
 /** A set: the fingerprints of the service keys. */
 export const FINGERPRINTS_KEY = "lk:keys";

@@ -1,7 +1,7 @@
 import type { Owner, Token } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
 import { idOfMember, indexKey, recordKey, subjectsKey } from "./redis-keys.ts";
-import type { RedisNodes } from "./redis-nodes.ts";
+import type { RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { SHARD_TAGS } from "./shard.ts";
 import type { PageCursor, PageRange } from "./token-store.ts";
@@ -15,16 +15,16 @@ const RECORDS_AT_ONCE = 1000;
 type ShardTag = (owner: Owner) => string;
 
 /** `TokenStore.page` on Redis. */
-export async function readPage(nodes: RedisNodes, shardTag: ShardTag, range: PageRange): Promise<Token[]> {
+export async function readPage(reads: RedisReads, shardTag: ShardTag, range: PageRange): Promise<Token[]> {
   const { tenant, subject, after, limit } = range;
   const readOwner = (owner: Owner, count: number, from?: PageCursor) => {
     const tag = shardTag(owner);
-    return nodes.read(indexKey(tag, owner), (client) => readIndex(client, tag, owner, count, from));
+    return reads.read(indexKey(tag, owner), (client) => readIndex(client, tag, owner, count, from));
   };
   if (subject !== undefined) return readOwner({ tenant, subject }, limit, after);
   const start = after && { tenant, subject: after.subject };
   const page = start ? await readOwner(start, limit, after) : [];
-  for await (const owners of walkOwners(nodes, tenant, start && { ...start, tag: shardTag(start) })) {
+  for await (const owners of walkOwners(reads, tenant, start && { ...start, tag: shardTag(start) })) {
     if (page.length >= limit) break;
     const read = owners.map((owner) => readOwner(owner, limit - page.length));
     page.push(...(await Promise.all(read)).flat());
@@ -33,7 +33,7 @@ export async function readPage(nodes: RedisNodes, shardTag: ShardTag, range: Pag
 }
 
 /** Records of one owner by their ids. */
-export async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
+async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promise<(Token | undefined)[]> {
   const tokens: (Token | undefined)[] = [];
   for (let start = 0; start < ids.length; start += RECORDS_AT_ONCE) {
     const some = ids.slice(start, start + RECORDS_AT_ONCE);
@@ -106,14 +106,14 @@ async function pruneIndex(
  * the other, and tokens that no list shows are tokens that nobody deletes.
  */
 async function* walkOwners(
-  nodes: RedisNodes,
+  reads: RedisReads,
   tenant: string,
   after: (Owner & { tag: string }) | undefined,
 ): AsyncGenerator<Owner[]> {
   const tags = SHARD_TAGS.filter((tag) => !after || tag >= after.tag);
   for (let start = 0; start < tags.length; start += SHARDS_AT_ONCE) {
     const shards = tags.slice(start, start + SHARDS_AT_ONCE);
-    const subjects = await readSubjects(nodes, shards, tenant);
+    const subjects = await readSubjects(reads, shards, tenant);
     if (start === 0 && after)
       subjects[0] = subjects[0]?.filter((subject) => compareBytes(subject, after.subject) > 0) ?? [];
     const owners = subjects.flat().map((subject) => ({ tenant, subject }));
@@ -122,13 +122,13 @@ async function* walkOwners(
 }
 
 /** The subjects of a tenant in each of the shards, sorted. */
-function readSubjects(nodes: RedisNodes, tags: readonly string[], tenant: string): Promise<string[][]> {
-  const reads = tags.map(async (tag) => {
+function readSubjects(reads: RedisReads, tags: readonly string[], tenant: string): Promise<string[][]> {
+  const lists = tags.map(async (tag) => {
     const key = subjectsKey(tag, tenant);
-    const subjects = await nodes.read(key, (client) => client.zrange(key, "0", "-1"));
+    const subjects = await reads.read(key, (client) => client.zrange(key, "0", "-1"));
     return subjects.sort(compareBytes);
   });
-  return Promise.all(reads);
+  return Promise.all(lists);
 }
 
 function compareBytes(a: string, b: string): number {

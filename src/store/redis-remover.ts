@@ -1,7 +1,7 @@
 import type { Owner, Token } from "../domain/token.ts";
 import { type Doomed, readDoomed, readFamily, readSet, STEP, stepsOf } from "./redis-families.ts";
 import { idOfMember, indexKey, indexMember, pauseKey, recordKey } from "./redis-keys.ts";
-import type { RedisNodes } from "./redis-nodes.ts";
+import type { RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { Removal } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { contended } from "./rules.ts";
@@ -15,7 +15,7 @@ const PAUSING_PLAN = 3;
 /** For how long it does, in milliseconds. */
 export const PAUSE = 1000;
 /** How many members of an index one command reads. */
-export const SCAN = 500;
+export const SCAN = 200;
 /** From how many tokens on a step takes long enough that others must come in between it and the next. */
 const LARGE = 50;
 
@@ -54,18 +54,24 @@ async function scanIndex(
  * for none of them, and each part is read once, however many there are.
  */
 export class RedisRemover {
-  readonly #nodes: Pick<RedisNodes, "read" | "write">;
+  readonly #nodes: Pick<RedisNodes, "note">;
+  readonly #reads: RedisReads;
   readonly #run: (removal: Removal) => Promise<number | undefined>;
   #largeSteps: Promise<unknown> = Promise.resolve();
 
   /** @param run carries out one step, as `removeTokens` does. */
-  constructor(nodes: Pick<RedisNodes, "read" | "write">, run: (removal: Removal) => Promise<number | undefined>) {
+  constructor(
+    nodes: Pick<RedisNodes, "note">,
+    reads: RedisReads,
+    run: (removal: Removal) => Promise<number | undefined>,
+  ) {
     this.#nodes = nodes;
+    this.#reads = reads;
     this.#run = run;
   }
 
   async remove(id: string): Promise<number> {
-    const root = await this.#nodes.read(recordKey(id), (client) => readDoomed(client, [id], () => true));
+    const root = await this.#reads.read(recordKey(id), (client) => readDoomed(client, [id], () => true));
     return this.#removeFamilies(root, () => true);
   }
 
@@ -77,7 +83,7 @@ export class RedisRemover {
       const pausedAt = performance.now();
       const isPaused = round >= PAUSING_PLAN;
       if (isPaused) await this.#pause(owner, tag);
-      if ((await this.#nodes.read(key, (client) => client.zcard(key))) <= REMOVE_BATCH) {
+      if ((await this.#reads.read(key, (client) => client.zcard(key))) <= REMOVE_BATCH) {
         const count = await this.#removeAtOnce(tag, owner, select);
         if (count !== undefined) return removed + count;
         continue;
@@ -94,7 +100,7 @@ export class RedisRemover {
   /** Removes what is picked of all the owner's tokens in one step. Undefined: others came in between, nothing is removed. */
   async #removeAtOnce(tag: string, owner: Owner, select: Select): Promise<number | undefined> {
     const key = indexKey(tag, owner);
-    const { index, family } = await this.#nodes.read(key, async (client) => {
+    const { index, family } = await this.#reads.read(key, async (client) => {
       const set = await readSet(client, key);
       const ids = set.members.map((member) => idOfMember(tag, member));
       return { index: set, family: await readFamily(client, await readDoomed(client, ids, select)) };
@@ -125,7 +131,7 @@ export class RedisRemover {
       count += await this.#removeFamilies(roots, select);
     };
     const read = (cursor: string) =>
-      this.#nodes.read(index, (client) => scanIndex(client, tag, index, cursor, known, select));
+      this.#reads.read(index, (client) => scanIndex(client, tag, index, cursor, known, select));
     let scanned: unknown;
     let restarts = 0;
     for (let reading = read("0"); ; ) {
@@ -156,7 +162,7 @@ export class RedisRemover {
     if (!first) return 0;
     let removed = 0;
     for (let plan = 0, isFresh = true; plan < MAX_PLANS; plan++, isFresh = false) {
-      const family = await this.#nodes.read(recordKey(first.id), async (client) => {
+      const family = await this.#reads.read(recordKey(first.id), async (client) => {
         const ids = roots.map(({ id }) => id);
         return readFamily(client, isFresh ? roots : await readDoomed(client, ids, select));
       });
@@ -185,6 +191,6 @@ export class RedisRemover {
 
   async #pause(owner: Owner, tag: string): Promise<void> {
     const key = pauseKey(tag, owner);
-    await this.#nodes.write(key, (client) => client.pauseOwner(key, PAUSE));
+    await this.#nodes.note(key, (client) => client.pauseOwner(key, PAUSE));
   }
 }

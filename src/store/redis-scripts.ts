@@ -98,6 +98,12 @@ ${COMMON}
 return read_clock()
 `;
 
+// Also where memory is full, and leaves nothing.
+const TICK = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], '')
+return redis.call('DEL', KEYS[1])
+`;
+
 export type Value = string | number | Buffer;
 
 interface Scripts {
@@ -135,4 +141,12 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("claimData", { numberOfKeys: 1, lua: CLAIM });
   client.defineCommand("probeMaster", { numberOfKeys: 0, lua: PROBE });
   return client as ScriptedRedis;
+}
+
+/**
+ * A write that changes nothing, for the replicas to follow. Its text is sent each time: by its name it would run later, where the server
+ * does not know it yet, and what was sent after it would come before.
+ */
+export function tick(client: ScriptedRedis, key: string): Promise<unknown> {
+  return client.eval(TICK, 1, key);
 }

@@ -13,11 +13,11 @@ const RETRY = 1000;
 export class SentinelWatch {
   readonly #sentinels: readonly Redis[];
   readonly #name: string;
-  readonly #onSwitch: () => void;
+  readonly #onSwitch: (master: string) => void;
   #master: string | undefined;
 
-  /** @param onSwitch is called when another is master. */
-  constructor(location: SentinelLocation, onSwitch: () => void) {
+  /** @param onSwitch is called with host:port when another is master. */
+  constructor(location: SentinelLocation, onSwitch: (master: string) => void) {
     const { sentinels, name, sentinelUsername: username, sentinelPassword: password, sentinelTLS: tls } = location;
     this.#name = name;
     this.#onSwitch = onSwitch;
@@ -63,6 +63,6 @@ export class SentinelWatch {
     const isFirst = this.#master === undefined;
     if (this.#master === master) return;
     this.#master = master;
-    if (!isFirst) this.#onSwitch();
+    if (!isFirst) this.#onSwitch(master);
   }
 }

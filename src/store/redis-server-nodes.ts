@@ -1,29 +1,37 @@
+import { systemClock } from "../domain/clock.ts";
 import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
+import { inspectRedis } from "./redis-checks.ts";
 import { type ConnectionOptions, RedisConnection } from "./redis-connection.ts";
 import { DataClaim } from "./redis-data-claim.ts";
-import type { RedisNodes } from "./redis-nodes.ts";
+import type { NodesOptions, RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { SentinelWatch } from "./redis-sentinel-watch.ts";
 import { ValueReader } from "./redis-values.ts";
+import type { Weakness } from "./token-store.ts";
 
 /**
  * Connects to one server, or to the master that sentinels know.
  *
  * @throws INVALID_REQUEST if it is a node of a cluster, STORE_UNAVAILABLE if it does not serve us.
  */
-export async function openServerNodes(location: ConnectionOptions["location"]): Promise<RedisNodes> {
+export async function openServerNodes(
+  location: ConnectionOptions["location"],
+  options: NodesOptions,
+): Promise<RedisNodes> {
   const data = new DataClaim();
   const claim = (client: ScriptedRedis) => data.claim(client);
-  const writer = new RedisConnection({ location, claim, pipelining: false });
-  const reader = new RedisConnection({ location, claim, pipelining: true });
+  const shared = { location, claim, outages: options.outages };
+  const writer = new RedisConnection({ ...shared, pipelining: false, durability: options.durability });
+  const reader = new RedisConnection({ ...shared, pipelining: true });
   try {
     await writer.open();
     await writer.use(refuseCluster);
     await reader.open();
-    const { connection, feed } = await subscribeToChanges({ location, claim });
-    return new ServerNodes(location, { reader, writer, subscriber: connection, feed, shardKey: data.shardKey });
+    const { connection, feed } = await subscribeToChanges(shared);
+    const { shardKey } = data;
+    return new ServerNodes({ location, reader, writer, subscriber: connection, feed, shardKey }, options);
   } catch (error) {
     await Promise.all([writer.close(), reader.close()]);
     throw error;
@@ -43,7 +51,8 @@ async function refuseCluster(client: ScriptedRedis): Promise<void> {
     );
 }
 
-interface Connections {
+interface Means {
+  readonly location: ConnectionOptions["location"];
   readonly reader: RedisConnection;
   readonly writer: RedisConnection;
   readonly subscriber: RedisConnection;
@@ -55,20 +64,25 @@ class ServerNodes implements RedisNodes {
   readonly shardKey: Buffer;
   readonly clock: RedisNodes["clock"];
   readonly feed: ChangeFeed;
-  readonly #connections: Connections;
+  readonly settled: RedisReads;
+  readonly #means: Means;
+  readonly #options: NodesOptions;
   readonly #values: ValueReader;
   readonly #watch: SentinelWatch | undefined;
 
-  constructor(location: ConnectionOptions["location"], connections: Connections) {
-    this.#connections = connections;
-    this.#values = new ValueReader(connections.reader);
-    this.shardKey = connections.shardKey;
-    this.clock = connections.writer.clock.now;
-    this.feed = connections.feed;
-    const { reader, writer, subscriber } = connections;
+  constructor(means: Means, options: NodesOptions) {
+    const { location, reader, writer, subscriber } = means;
+    this.#means = means;
+    this.#options = options;
+    this.#values = new ValueReader(reader);
+    this.shardKey = means.shardKey;
+    this.clock = writer.clock.now;
+    this.feed = means.feed;
+    this.settled = options.durability ? new SettledReads(writer) : this;
     if ("sentinels" in location) {
-      this.#watch = new SentinelWatch(location, () => {
-        for (const connection of [reader, writer, subscriber]) connection.renew();
+      this.#watch = new SentinelWatch(location, (master) => {
+        const reason = new Error(`${master} is the master now`);
+        for (const connection of [reader, writer, subscriber]) connection.renew(reason);
       });
     }
   }
@@ -78,22 +92,51 @@ class ServerNodes implements RedisNodes {
   }
 
   read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
-    return this.#connections.reader.read(run);
+    return this.#means.reader.read(run);
   }
 
   write<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
-    return this.#connections.writer.use(run);
+    return this.#means.writer.settle(run);
+  }
+
+  note<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    return this.#means.writer.use(run);
+  }
+
+  inspect(): Promise<Weakness[]> {
+    const lead = this.clock() - systemClock();
+    return this.#means.writer.use((client) => inspectRedis(client, { durability: this.#options.durability, lead }));
   }
 
   async ping(): Promise<void> {
-    const { reader, writer } = this.#connections;
+    const { reader, writer } = this.#means;
     await Promise.all([reader.ping(), writer.ping()]);
   }
 
   async close(): Promise<void> {
-    const { reader, writer, subscriber } = this.#connections;
+    const { reader, writer, subscriber } = this.#means;
     this.feed.close();
     this.#watch?.close();
+    this.#options.outages.close();
     await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
+  }
+}
+
+/** Over the connection that waits for the replicas. */
+class SettledReads implements RedisReads {
+  readonly #writer: RedisConnection;
+  readonly #values: ValueReader;
+
+  constructor(writer: RedisConnection) {
+    this.#writer = writer;
+    this.#values = new ValueReader({ read: (run, callers) => writer.settle(run, callers) });
+  }
+
+  get(key: string): Promise<Buffer | null> {
+    return this.#values.get(key);
+  }
+
+  read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+    return this.#writer.settle(run);
   }
 }

@@ -9,14 +9,18 @@ const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * The slot of a key, as the specification of Redis Cluster has it: that of the text in its first braces, if there is one. (The package
- * that ioredis uses takes a later pair where the first one is empty, and has no types.)
+ * What of a key decides about its slot, as the specification of Redis Cluster has it: the text in its first braces, if there is one.
+ * (The package that ioredis uses takes a later pair where the first one is empty, and has no types.)
  */
-export function slotOf(key: string): number {
+export function hashTagOf(key: string): string {
   const open = key.indexOf("{");
   const close = open < 0 ? -1 : key.indexOf("}", open + 1);
-  const hashed = close > open + 1 ? key.slice(open + 1, close) : key;
+  return close > open + 1 ? key.slice(open + 1, close) : key;
+}
+
+/** The slot of a key. */
+export function slotOf(key: string): number {
   let crc = 0;
-  for (const byte of Buffer.from(hashed)) crc = ((crc << 8) & 0xffff) ^ (CRC[(crc >> 8) ^ byte] as number);
+  for (const byte of Buffer.from(hashTagOf(key))) crc = ((crc << 8) & 0xffff) ^ (CRC[(crc >> 8) ^ byte] as number);
   return crc % SLOTS;
 }

@@ -32,14 +32,14 @@ export async function noteUses(nodes: RedisNodes, uses: ReadonlyMap<string, numb
 async function noteParts(nodes: RedisNodes, parts: readonly Use[][], precision: number): Promise<void> {
   const others = await Promise.all(parts.map((uses) => patchRecords(nodes, uses, precision)));
   for (const use of others.flat())
-    await nodes.write(recordKey(use[0]), (client) => replaceRecord(client, use, precision));
+    await nodes.note(recordKey(use[0]), (client) => replaceRecord(client, use, precision));
 }
 
 /** Answers the uses of those tokens of a shard that have other records. */
 async function patchRecords(nodes: RedisNodes, uses: readonly Use[], precision: number): Promise<Use[]> {
   const keys = uses.map(([id]) => recordKey(id));
   const times = uses.map(([, time]) => time);
-  const others = await nodes.write(keys[0] ?? "", (client) => {
+  const others = await nodes.note(keys[0] ?? "", (client) => {
     // Each way to the socket would cost more than its script does.
     const { stream } = client;
     stream.cork();

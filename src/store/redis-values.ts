@@ -1,4 +1,4 @@
-import type { RedisConnection } from "./redis-connection.ts";
+import type { Reader } from "./redis-connection.ts";
 
 /** How many values one command reads, so that none takes long. */
 const MOST = 1000;
@@ -14,10 +14,10 @@ interface Wanted {
  * costs a fraction of a command each.
  */
 export class ValueReader {
-  readonly #reader: RedisConnection;
+  readonly #reader: Reader;
   #wanted: Wanted[] = [];
 
-  constructor(reader: RedisConnection) {
+  constructor(reader: Reader) {
     this.#reader = reader;
   }
 
@@ -34,7 +34,7 @@ export class ValueReader {
     this.#wanted = [];
     const keys = wanted.map(({ key }) => key);
     this.#reader
-      .read((client) => client.mgetBuffer(keys))
+      .read((client) => client.mgetBuffer(keys), keys.length)
       .then(
         (values) => {
           for (const [index, { resolve }] of wanted.entries()) resolve(values[index] ?? null);

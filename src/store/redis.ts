@@ -4,9 +4,11 @@ import type { Owner, Token } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
 import { announce } from "./redis-changes.ts";
 import { openClusterNodes } from "./redis-cluster.ts";
+import type { Durability } from "./redis-durable.ts";
 import { aliasKey, claimKey, FINGERPRINTS_KEY, recordKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
-import type { RedisNodes } from "./redis-nodes.ts";
+import type { RedisNodes, RedisReads } from "./redis-nodes.ts";
+import { RedisOutages } from "./redis-outages.ts";
 import { readPage } from "./redis-pages.ts";
 import { type Removal, removeTokens } from "./redis-removal.ts";
 import { PAUSE, RedisRemover } from "./redis-remover.ts";
@@ -16,6 +18,7 @@ import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, contended, idTaken } from "./rules.ts";
 import { shardTagger } from "./shard.ts";
+import type { StoreListener } from "./store-events.ts";
 import type { Change, Claim, InsertOptions, Mark, PageRange, TokenStore } from "./token-store.ts";
 
 /** How often, in milliseconds, a write tries again that a removal holds up. */
@@ -29,6 +32,9 @@ export interface RedisStoreOptions {
   /** Of a server, of sentinels or of a cluster; see `parseRedisUrl`. */
   readonly url: string;
   readonly tls?: RedisTls | undefined;
+  /** What `settled` acknowledges, and each write. Default: what the master has. */
+  readonly durability?: Durability | undefined;
+  readonly listener?: StoreListener | undefined;
 }
 
 /**
@@ -36,20 +42,29 @@ export interface RedisStoreOptions {
  *
  * @throws INVALID_REQUEST for a URL of another form, STORE_UNAVAILABLE if Redis does not serve us.
  */
-export async function openRedisStore({ url, tls }: RedisStoreOptions): Promise<TokenStore> {
+export async function openRedisStore({ url, tls, durability, listener }: RedisStoreOptions): Promise<TokenStore> {
   const { type, location } = parseRedisUrl(url, tls);
-  return new RedisStore(await (type === "cluster" ? openClusterNodes(location) : openServerNodes(location)));
+  const options = {
+    durability: durability && durability.replicas > 0 ? durability : undefined,
+    outages: new RedisOutages(listener),
+  };
+  const opening = type === "cluster" ? openClusterNodes(location, options) : openServerNodes(location, options);
+  return new RedisStore(await opening);
 }
 
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
   readonly clock: Clock;
+  readonly settled: TokenStore;
   readonly #nodes: RedisNodes;
+  readonly #reads: RedisReads;
   readonly #remover: RedisRemover;
 
-  constructor(nodes: RedisNodes) {
+  constructor(nodes: RedisNodes, reads: RedisReads = nodes) {
     this.#nodes = nodes;
-    this.#remover = new RedisRemover(nodes, (removal) => this.#remove(removal));
+    this.#reads = reads;
+    this.settled = nodes.settled === reads || nodes.settled === nodes ? this : new RedisStore(nodes, nodes.settled);
+    this.#remover = new RedisRemover(nodes, reads, (removal) => this.#remove(removal));
     this.clock = nodes.clock;
     this.shardTag = shardTagger(nodes.shardKey);
   }
@@ -63,7 +78,7 @@ class RedisStore implements TokenStore {
 
   /** A damaged record is the trouble of who asked for it, and of nobody else. */
   async find(id: string) {
-    const bytes = await this.#nodes.get(recordKey(id));
+    const bytes = await this.#reads.get(recordKey(id));
     return bytes ? decodeRecord(id, bytes) : undefined;
   }
 
@@ -88,7 +103,7 @@ class RedisStore implements TokenStore {
   }
 
   async findClaim(tag: string, name: string) {
-    return (await this.#nodes.get(claimKey(tag, name)))?.toString();
+    return (await this.#reads.get(claimKey(tag, name)))?.toString();
   }
 
   async addAlias(alias: string, id: string, purgeTime: number | undefined) {
@@ -105,11 +120,11 @@ class RedisStore implements TokenStore {
   }
 
   findAliases(aliases: readonly string[]) {
-    return Promise.all(aliases.map(async (alias) => (await this.#nodes.get(aliasKey(alias)))?.toString()));
+    return Promise.all(aliases.map(async (alias) => (await this.#reads.get(aliasKey(alias)))?.toString()));
   }
 
   page(range: PageRange) {
-    return readPage(this.#nodes, this.shardTag, range);
+    return readPage(this.#reads, this.shardTag, range);
   }
 
   remove(id: string) {
@@ -153,6 +168,10 @@ class RedisStore implements TokenStore {
   async adoptKeys(fingerprints: readonly string[]) {
     const adopt = (client: ScriptedRedis) => client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints);
     return (await this.#nodes.write(FINGERPRINTS_KEY, adopt)) === 1;
+  }
+
+  inspect() {
+    return this.#nodes.inspect();
   }
 
   ping() {

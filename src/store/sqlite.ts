@@ -45,6 +45,7 @@ export async function openSqliteStore({ path, clock = systemClock }: SqliteStore
 class SqliteStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
   readonly clock: Clock;
+  readonly settled = this;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #writer: SqliteWriter;
@@ -197,6 +198,10 @@ class SqliteStore implements TokenStore {
       for (const fingerprint of fingerprints) this.#statements.addFingerprint.run({ fingerprint });
       return true;
     });
+  }
+
+  async inspect() {
+    return [];
   }
 
   async ping() {

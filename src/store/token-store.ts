@@ -19,6 +19,12 @@ export interface TokenStore {
   readonly clock: Clock;
 
   /**
+   * The same store for whoever acknowledges a change. Each answer of it, also that of a read, rests only on what is there to stay. The
+   * reads of the store itself may show a change that was not acknowledged to anybody, and is lost if the store fails at this moment.
+   */
+  readonly settled: TokenStore;
+
+  /**
    * The first three characters of the ids of an owner's tokens (base62). Equal for equal owners as long as the store
    * lives, so that all that belongs to one owner can lie together.
    */
@@ -120,7 +126,8 @@ export interface TokenStore {
    * to stop.
    *
    * A change that an operation of this instance has made, or may have made where it rejects, is told before the operation is settled. A
-   * change may be told more than once, and where an operation rejects, also one that was not made.
+   * change may be told more than once, and where an operation rejects, also one that was not made. Of a noted use it is told where a
+   * record of an earlier Latchkey has to be packed anew for it.
    */
   subscribe(listener: (change: Change) => void): () => void;
 
@@ -129,6 +136,9 @@ export interface TokenStore {
    * knows one of them; then it remembers all of them. False: every token would look wrong, so the caller must not start.
    */
   adoptKeys(fingerprints: readonly string[]): Promise<boolean>;
+
+  /** What about the store itself, and how it is set up, keeps these promises from being as good as they could be. */
+  inspect(): Promise<readonly Weakness[]>;
 
   /** Resolves if the store can serve now. */
   ping(): Promise<void>;
@@ -179,6 +189,14 @@ export interface PageCursor {
   readonly subject: string;
   readonly createTime: number;
   readonly id: string;
+}
+
+/** Something that the store's operator should mend. */
+export interface Weakness {
+  /** What it is, what it leads to and what to do about it. */
+  readonly description: string;
+  /** False: it can't be told whether there is one. */
+  readonly isCertain: boolean;
 }
 
 /** A change of the stored tokens. `reset`: changes may have been missed, forget all that was learnt from the store. */

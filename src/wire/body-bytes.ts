@@ -1,4 +1,4 @@
-import { FRAME_HEAD_BYTES, readFrameLength, tooLarge } from "./grpc-frame.ts";
+import { MESSAGE_HEAD_BYTES, readFrameLength, tooLarge } from "./grpc-frame.ts";
 import { BytePile } from "./http2/byte-pile.ts";
 
 /** How long a body may be. */
@@ -18,7 +18,7 @@ export class BodyBytes {
 
   constructor(limit: BodyLimit) {
     this.#limit = limit;
-    this.#most = limit.framed ? limit.maxBytes + FRAME_HEAD_BYTES : limit.maxBytes;
+    this.#most = limit.framed ? limit.maxBytes + MESSAGE_HEAD_BYTES : limit.maxBytes;
     this.#knowsLength = !limit.framed;
   }
 

@@ -15,7 +15,7 @@ import {
   TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Answer } from "../call/call.ts";
-import { FRAME_HEAD_BYTES, sealFrame } from "./grpc-frame.ts";
+import { MESSAGE_HEAD_BYTES, sealFrame } from "./grpc-frame.ts";
 import { ProtoWriter } from "./proto-writer.ts";
 
 type Verdict = MessageInitShape<typeof IntrospectResponseSchema>;
@@ -34,7 +34,7 @@ const shared = new ProtoWriter();
 
 /** The binary form of an answer in its frame: the same bytes as the library's. They are good until the next answer. */
 export function frameAnswer(method: DescMethodUnary, answer: Answer): Buffer {
-  shared.start(FRAME_HEAD_BYTES);
+  shared.start(MESSAGE_HEAD_BYTES);
   const write = WRITERS.get(method);
   if (write) write(answer as never, shared);
   else shared.raw(toBinary(method.output, create(method.output, answer)));

@@ -1,7 +1,7 @@
 import { TokenError } from "../errors.ts";
 
 /** One byte of flags and four of length precede each message of gRPC. */
-export const FRAME_HEAD_BYTES = 5;
+export const MESSAGE_HEAD_BYTES = 5;
 
 /**
  * The length in bytes that a frame's head declares, without a look at the rest; undefined while the head is not whole.
@@ -9,7 +9,7 @@ export const FRAME_HEAD_BYTES = 5;
  * @throws MESSAGE_TOO_LARGE
  */
 export function readFrameLength(start: Buffer, maxBytes: number): number | undefined {
-  if (start.length < FRAME_HEAD_BYTES) return undefined;
+  if (start.length < MESSAGE_HEAD_BYTES) return undefined;
   const length = start.readUInt32BE(1);
   if (length > maxBytes) throw tooLarge(maxBytes);
   return length;
@@ -24,16 +24,16 @@ export function openFrame(body: Buffer, maxBytes: number): Uint8Array {
   const length = readFrameLength(body, maxBytes);
   if (length === undefined) throw unreadable("the message is incomplete");
   if (body[0] !== 0) throw unreadable("the message has flags that the server does not take");
-  if (length !== body.length - FRAME_HEAD_BYTES) {
+  if (length !== body.length - MESSAGE_HEAD_BYTES) {
     throw unreadable("the request does not hold exactly one whole message");
   }
-  return body.subarray(FRAME_HEAD_BYTES);
+  return body.subarray(MESSAGE_HEAD_BYTES);
 }
 
-/** Makes a frame of a message with `FRAME_HEAD_BYTES` before it. */
+/** Makes a frame of a message with `MESSAGE_HEAD_BYTES` before it. */
 export function sealFrame(frame: Buffer): Buffer {
   frame[0] = 0;
-  frame.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
+  frame.writeUInt32BE(frame.length - MESSAGE_HEAD_BYTES, 1);
   return frame;
 }
 

@@ -24,7 +24,10 @@ export interface Limits {
   readonly maxConnections: number;
   /** Calls in flight on one HTTP/2 connection. */
   readonly maxConcurrentStreams: number;
-  /** HTTP/2 streams that a client may reset, or break rules on, at once before its connection is closed (rapid reset, CVE-2023-44487) … */
+  /**
+   * HTTP/2 streams that a client may reset, or break rules on, at once before its connection is closed (rapid reset, CVE-2023-44487):
+   * more than `maxConcurrentStreams`, since the deadlines of all calls in flight may pass together …
+   */
   readonly streamResetBurst: number;
   /** … and per second from then on. */
   readonly streamResetRate: number;
@@ -53,7 +56,7 @@ export const defaultLimits: Limits = {
   headerBytes: 16 * KIB,
   maxConnections: 20_000,
   maxConcurrentStreams: 128,
-  streamResetBurst: 100,
+  streamResetBurst: 256,
   streamResetRate: 33,
   connectionBytes: 10 * 1024 * KIB,
 };

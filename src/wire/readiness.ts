@@ -12,8 +12,8 @@ export interface Readiness {
 
 /** For how long an answer holds: probes are unauthenticated, and must not become a load on the store. */
 const FRESH_MS = 1000;
-/** A store that takes longer than this to answer can't serve. */
-const PATIENCE_MS = 2000;
+/** A store that takes longer than this to answer can't serve; and a probe gives up after a second, as a rule. */
+const PATIENCE_MS = 900;
 
 /** @param isReady asks the store. At most one call of it is under way at a time, however many probes come. */
 export function createReadiness(isReady: () => Promise<boolean>): Readiness {

@@ -2,10 +2,12 @@ import type { Logger } from "pino";
 import type { App } from "../app.ts";
 import { createLiveKeys, requireSameKeys } from "../config/live-keys.ts";
 import { openRootToken } from "../config/root-token.ts";
+import { requireSoundStore } from "../config/store-health.ts";
 import type { Config } from "../config.ts";
 import { systemClock } from "../domain/clock.ts";
 import { keepRootToken, openKeys } from "../first-start.ts";
 import { openStore } from "../store/open-store.ts";
+import type { TokenStore } from "../store/token-store.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 /**
@@ -18,7 +20,10 @@ export async function startWorkers(config: Config, log: Logger): Promise<App> {
   await using opened = new AsyncDisposableStack();
   const { keys: first, content, isNew } = openKeys(config, log);
   const rootToken = openRootToken(config.rootToken, config.dataFolder);
-  const store = { adoptKeys: (fingerprints: readonly string[]) => adoptKeys(config, fingerprints) };
+  await withStore(config, (store) => requireSoundStore(store, config.strict, log));
+  const store: Pick<TokenStore, "adoptKeys"> = {
+    adoptKeys: (fingerprints) => withStore(config, (opened) => opened.adoptKeys(fingerprints)),
+  };
   await requireSameKeys(store, config.keysPath, first, isNew);
 
   const pool = new WorkerPool({ config, keys: content, rootDigest: rootToken.digest }, log);
@@ -31,12 +36,12 @@ export async function startWorkers(config: Config, log: Logger): Promise<App> {
   return { url, rootToken, reload: keys.reload, close: () => running.disposeAsync() };
 }
 
-/** Opens the store for nothing else: calls are for the workers. */
-async function adoptKeys(config: Config, fingerprints: readonly string[]): Promise<boolean> {
-  const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+/** Opens the store for this alone: calls are for the workers. */
+async function withStore<T>({ store }: Config, use: (store: TokenStore) => Promise<T>): Promise<T> {
+  const opened = await openStore(store.location, { ...store, clock: systemClock });
   try {
-    return await store.adoptKeys(fingerprints);
+    return await use(opened);
   } finally {
-    await store.close();
+    await opened.close();
   }
 }

@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import { toKeyRing } from "../config/keys-file.ts";
 import { requireSameKeys } from "../config/live-keys.ts";
+import { reportStore } from "../config/store-health.ts";
 import { systemClock } from "../domain/clock.ts";
 import type { KeyRing } from "../domain/keys.ts";
 import { explain } from "../explain.ts";
@@ -39,7 +40,8 @@ async function start({ number, config, keys: content, rootDigest }: Assignment):
   try {
     await using opened = new AsyncDisposableStack();
     keys = { ring: toKeyRing(content) };
-    const store = await openStore(config.store.location, { clock: systemClock, tls: config.store.tls });
+    const listener = reportStore(output.log);
+    const store = await openStore(config.store.location, { ...config.store, clock: systemClock, listener });
     opened.defer(() => store.close());
     await requireSameKeys(store, config.keysPath, keys.ring, false);
     tell({ report: "ready" });

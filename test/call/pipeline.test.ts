@@ -1,6 +1,6 @@
 import { create, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
 import { pino } from "pino";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { InactiveReason, TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Call, CallRequest } from "../../src/call/call.ts";
 import { createCall } from "../../src/call/pipeline.ts";
@@ -277,6 +277,18 @@ describe("a line of the log", () => {
     };
     await wire({ handlers: { list } })(valid()).catch(() => {});
     expect(logged()).toMatchObject([{ level, code }]);
+  });
+
+  test("is one in ten seconds for all calls that a lost store fails, and counts the others", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const lost = new TokenError("STORE_UNAVAILABLE", "lost");
+    const call = wire({ level: "info", handlers: { list: () => Promise.reject(lost) } });
+    for (let count = 0; count < 50; count++) await call(valid()).catch(() => {});
+    vi.advanceTimersByTime(10_000);
+    for (let count = 0; count < 50; count++) await call(valid()).catch(() => {});
+    expect(logged()).toMatchObject([{ level: 50 }, { level: 50, untold: 49 }]);
+    expect(logged()[0]).not.toHaveProperty("untold");
   });
 
   test("names no caller where there was none", async () => {

@@ -15,7 +15,12 @@ describe("without any variable", () => {
   test("the service listens on this machine only, with SQLite and cleartext", () => {
     expect(readConfig({})).toEqual({
       listen: { host: "127.0.0.1", port: 8080 },
-      store: { location: "sqlite:./data/latchkey.db", shared: false, tls: {} },
+      store: {
+        location: "sqlite:./data/latchkey.db",
+        shared: false,
+        tls: {},
+        durability: { replicas: 0, timeout: 500 },
+      },
       dataFolder: "./data",
       keysPath: "data/keys.yaml",
       kinds: withIssuer(builtInKinds, "latchkey"),
@@ -88,6 +93,27 @@ describe("a variable is read", () => {
     expect(workersOn("redis://h", "2")).toBe(2);
     expect(workersOn("rediss://h", "128")).toBe(128);
     expect(workersOn("redis://h", "auto")).toBe(Math.min(availableParallelism(), 128));
+  });
+
+  test("LATCHKEY_WAIT_REPLICAS and LATCHKEY_WAIT_TIMEOUT as what an acknowledgement takes", () => {
+    const variables = { LATCHKEY_STORE: "redis://h", LATCHKEY_WAIT_REPLICAS: "2", LATCHKEY_WAIT_TIMEOUT: "0.2 s" };
+    expect(readConfig(variables).store.durability).toEqual({ replicas: 2, timeout: 200 });
+  });
+
+  test("LATCHKEY_WAIT_REPLICAS refuses SQLite, which has none", () => {
+    expect(errorOf(() => readConfig({ LATCHKEY_WAIT_REPLICAS: "1" })).faults).toEqual([
+      "LATCHKEY_WAIT_REPLICAS must be 0 where LATCHKEY_STORE is sqlite:<path>, which has no replicas",
+    ]);
+  });
+
+  test.each([
+    ["LATCHKEY_WAIT_REPLICAS", ["-1", "all", "100", "1.5"], "must be a whole number, 0 to 99"],
+    ["LATCHKEY_WAIT_TIMEOUT", ["9ms", "701ms", "1 month"], "must be a duration from 10ms to 700ms"],
+  ])("%s refuses %j", (name, texts, message) => {
+    for (const text of texts) {
+      const faults = errorOf(() => readConfig({ LATCHKEY_STORE: "redis://h", [name]: text })).faults;
+      expect([text, faults]).toEqual([text, [`${name} ${message}`]]);
+    }
   });
 
   test("LATCHKEY_WORKERS refuses more than one process on SQLite", () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { openRedisStore } from "../../src/store/redis.ts";
 import { ClusterMembers } from "../../src/store/redis-cluster-members.ts";
 import { META_KEY, recordKey } from "../../src/store/redis-keys.ts";
+import { RedisOutages } from "../../src/store/redis-outages.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "../support/redis-cluster.ts";
 import { startLoad } from "./load.ts";
@@ -185,10 +186,8 @@ describe("a cluster", { timeout: 60_000 }, () => {
   it("has one time on all masters of one machine", async () => {
     const cluster = await startRedisCluster();
     cleanup.push(() => cluster.stop());
-    const members = new ClusterMembers({
-      seeds: [{ host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 }],
-      access: {},
-    });
+    const location = { seeds: [{ host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 }], access: {} };
+    const members = new ClusterMembers(location, { durability: undefined, outages: new RedisOutages() });
     cleanup.push(() => members.close());
     expect(members.clockSkew).toBe(0);
     await members.open();

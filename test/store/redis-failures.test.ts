@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
+import type { StoreEvent, StoreListener } from "../../src/store/store-events.ts";
 import type { Change, TokenStore } from "../../src/store/token-store.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
@@ -17,8 +18,8 @@ async function start(options?: RedisServerOptions): Promise<RedisServer> {
   return server;
 }
 
-async function open(url: string, tls?: RedisServer["tls"]): Promise<TokenStore> {
-  const store = await openRedisStore({ url, tls });
+async function open(url: string, tls?: RedisServer["tls"], listener?: StoreListener): Promise<TokenStore> {
+  const store = await openRedisStore({ url, tls, listener });
   cleanup.push(() => store.close());
   return store;
 }
@@ -227,6 +228,61 @@ describe("a Redis that fails", () => {
       await expectUnavailable([write()]);
       expect(changes).toContainEqual({ type: "changed", id });
     }
+  });
+
+  it("with another password than before, is unavailable, says why, and serves again with the old one", async () => {
+    const server = await start({ password: "old-word" });
+    const events: StoreEvent[] = [];
+    const store = await open(server.url, undefined, (event) => events.push(event));
+    await server.admin.config("SET", "requirepass", "new-word");
+    await server.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await server.admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await vi.waitFor(
+      () => expect(events.map((event) => "cause" in event && event.cause).join()).toContain("WRONGPASS"),
+      3000,
+    );
+    await expectUnavailable([store.find("x"), store.ping(), store.insert(newToken(store, newOwner()))]);
+    await server.admin.config("SET", "requirepass", "old-word");
+    await vi.waitFor(() => expect(events.at(-1)?.type).toBe("back"), 5000);
+    await store.ping();
+    expect(JSON.stringify(events)).not.toMatch(/old-word|new-word/);
+  });
+
+  it("for long, is told of as one outage, however many calls it meets", async () => {
+    const server = await start();
+    const events: StoreEvent[] = [];
+    const store = await open(server.url, undefined, (event) => events.push(event));
+    await server.kill();
+    for (let round = 0; round < 20; round++) {
+      await Promise.allSettled(Array.from({ length: 50 }, (_, n) => store.find(`${round} ${n}`)));
+    }
+    await vi.waitFor(() => expect(JSON.stringify(events)).toContain("ECONNREFUSED"), 3000);
+    await server.start();
+    await vi.waitFor(() => expect(events.at(-1)?.type).toBe("back"), 5000);
+    const lost = events.slice(0, -1);
+    expect(new Set(lost.map(({ type }) => type))).toEqual(new Set(["lost"]));
+    expect(lost.length).toBeLessThanOrEqual(4);
+  });
+
+  it("frozen under very many calls, takes on so many and refuses the others at once", async () => {
+    const { server, store, expectHealthy } = await prepare();
+    server.freeze();
+    const begun = performance.now();
+    const waits: number[] = [];
+    const errors = await Promise.all(
+      Array.from({ length: 30_000 }, (_, n) =>
+        store.find(`some id ${n}`).catch((error: unknown) => {
+          waits.push(performance.now() - begun);
+          return error as { cause?: Error };
+        }),
+      ),
+    );
+    const refused = errors.filter((error) => error && "cause" in error && error.cause?.message.includes("calls wait"));
+    expect(refused.length).toBeGreaterThanOrEqual(20_000);
+    expect(waits.sort((a, b) => a - b)[15_000]).toBeLessThan(700);
+    expect(waits.at(-1)).toBeLessThan(3000);
+    server.thaw();
+    await expectHealthy();
   });
 
   it("reads on through a connection that is cut", async () => {

@@ -3,7 +3,8 @@ import { openRedisStore } from "../../src/store/redis.ts";
 import { openClusterNodes } from "../../src/store/redis-cluster.ts";
 import { idOfMember, indexKey, META_KEY, recordKey } from "../../src/store/redis-keys.ts";
 import { type ClusterLocation, parseRedisUrl } from "../../src/store/redis-location.ts";
-import type { RedisNodes } from "../../src/store/redis-nodes.ts";
+import type { RedisReads } from "../../src/store/redis-nodes.ts";
+import { RedisOutages } from "../../src/store/redis-outages.ts";
 import { removeTokens } from "../../src/store/redis-removal.ts";
 import { RedisRemover, SCAN } from "../../src/store/redis-remover.ts";
 import { REMOVE_BATCH, type TokenStore } from "../../src/store/token-store.ts";
@@ -126,7 +127,10 @@ it("removes all of many tokens whose slot moves in between", { timeout: 60_000 }
 });
 
 it("removes a token that a scan would miss which went on where the slot moved to", { timeout: 60_000 }, async () => {
-  const nodes = await openClusterNodes(parseRedisUrl(cluster.url).location as ClusterLocation);
+  const nodes = await openClusterNodes(parseRedisUrl(cluster.url).location as ClusterLocation, {
+    durability: undefined,
+    outages: new RedisOutages(),
+  });
   onTestFinished(() => nodes.close());
   const owner = newOwner();
   await insertMany(store, owner, 4 * REMOVE_BATCH);
@@ -143,15 +147,17 @@ it("removes a token that a scan would miss which went on where the slot moved to
     doomed.add(idOfMember(tag, missed[0] as string));
   };
   let reads = 0;
-  const moving: Pick<RedisNodes, "read" | "write"> = {
-    write: (key, run) => nodes.write(key, run),
+  const moving: RedisReads = {
+    get: (key) => nodes.get(key),
     async read(key, run) {
       // How many there are, and a first part of them, is known by then.
       if (++reads === 3) await moveAndChoose();
       return nodes.read(key, run);
     },
   };
-  const remover = new RedisRemover(moving, (removal) => nodes.write(key, (client) => removeTokens(client, removal)));
+  const remover = new RedisRemover(nodes, moving, (removal) =>
+    nodes.write(key, (client) => removeTokens(client, removal)),
+  );
   expect(await remover.removeAll(tag, owner, ({ id }) => doomed.has(id))).toBe(1);
   expect(await store.findMany([...doomed])).toEqual([undefined]);
 });

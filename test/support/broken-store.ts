@@ -10,7 +10,8 @@ export function openBroken(sabotage: Sabotage): typeof openStore {
     const store = await openStore(location, options);
     const broken = sabotage(store);
     return new Proxy(store, {
-      get(target, name) {
+      get(target, name, proxy) {
+        if (name === "settled") return proxy;
         const method = Reflect.get(broken, name) ?? Reflect.get(target, name);
         return typeof method === "function" ? method.bind(target) : method;
       },

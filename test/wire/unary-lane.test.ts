@@ -8,10 +8,12 @@ import { TokenError } from "../../src/errors.ts";
 import { createAuthority } from "../support/tls.ts";
 import { createEcho, dial, expectServing, start } from "./fixtures.ts";
 import { grpcClients, type Way } from "./grpc-clients.ts";
-import { opening, request, reset } from "./http2-bytes.ts";
+import { dialPeer } from "./http2/peer.ts";
+import { opening, request, reset, widen } from "./http2-bytes.ts";
 import { CREATE, frame, grpcStatusOf, openSession, type RawAnswer, send } from "./raw.ts";
 
 const good = toBinary(CreateRequestSchema, create(CreateRequestSchema, { label: "x" }));
+const INITIAL_WINDOW = 4;
 const ways: Way[] = ["lane", "Connect"];
 const paths = { lane: CREATE, Connect: `${CREATE}?` };
 
@@ -286,6 +288,18 @@ describe("the lane", () => {
     expect(answer).toMatchObject({ resetCode: constants.NGHTTP2_CANCEL, headers: { ":status": 200 } });
     expect(answer.body).toHaveLength(0);
     await expectServing(server);
+  });
+
+  it("keeps the answer of a client that is slow to take it as it was, and shows nothing of others'", async () => {
+    const server = await start();
+    const slow = await dialPeer(server.address.port, { values: { [INITIAL_WINDOW]: 7 } });
+    slow.send(...request(1, labelled("a".repeat(40))));
+    await slow.settle();
+    expect((await send(openSession(server), labelled("b".repeat(40)))).body.toString()).toContain("b".repeat(40));
+    slow.send(widen(1, 1000));
+    const { body } = await slow.answer(1);
+    expect(body.toString()).toContain("a".repeat(40));
+    expect(body.toString()).not.toContain("bb");
   });
 
   it.each([

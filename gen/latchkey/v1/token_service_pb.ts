@@ -1246,7 +1246,9 @@ export const InactiveReasonSchema: GenEnum<InactiveReason> = /*@__PURE__*/
  * CREDENTIALS_INVALID), PERMISSION_DENIED (PERMISSION_DENIED; OWNER_BEYOND_CALLER if a header names another tenant),
  * INVALID_ARGUMENT (INVALID_REQUEST), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE), UNIMPLEMENTED (COMPRESSION_UNSUPPORTED), ABORTED
  * (CONFLICT: others kept changing the token that the caller calls with), DEADLINE_EXCEEDED, CANCELLED, INTERNAL, and UNAVAILABLE
- * (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE, KEY_MISSING, SHUTTING_DOWN: try again after the RetryInfo's delay).
+ * (STORE_UNAVAILABLE, ISSUER_UNAVAILABLE, KEY_MISSING, SHUTTING_DOWN: try again after the RetryInfo's delay). After
+ * STORE_UNAVAILABLE and DEADLINE_EXCEEDED a change may have been made or not, or be made and lost again: repeat the call, with
+ * the same request_id where it has one.
  *
  * A token out of the caller's reach answers the same NOT_FOUND as one that does not exist.
  *

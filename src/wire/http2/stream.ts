@@ -104,7 +104,8 @@ export class Http2Stream {
     this.#sent = 0;
     this.#onSent = onSent;
     this.flush();
-    if (this.#pending) this.#pending = bytes.slice();
+    // A copy, which `slice` of a Buffer is not: what lies there next may be for somebody else.
+    if (this.#pending) this.#pending = new Uint8Array(bytes);
   }
 
   /** Ends the answer, with trailers if there are any, after what is still to be sent. */

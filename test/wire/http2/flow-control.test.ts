@@ -122,6 +122,16 @@ describe("an answer goes out as the client's windows let it", () => {
     expect(received(peer, 1)).toBe(100);
   });
 
+  it("as it was, whatever is written over it while it waits", async () => {
+    const scratch = Buffer.from("for the one");
+    const peer = await dialPeer((await listen(answering(scratch))).port, { values: { [INITIAL_WINDOW]: 4 } });
+    peer.send(headers(1, REQUEST));
+    await peer.settle();
+    scratch.write("the other's");
+    peer.send(widen(1, 100));
+    expect((await peer.answer(1)).body.toString()).toBe("for the one");
+  });
+
   it("not to a stream that is gone while it waits", async () => {
     const served = await listen(answering(random(65_535)));
     const peer = await dialPeer(served.port);
