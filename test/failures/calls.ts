@@ -4,7 +4,7 @@ import { ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_
 import { connectPlayers, type Player } from "../support/players.ts";
 
 /** How long clients wait for an answer, in milliseconds: most of them for longer than Latchkey ever waits for Redis. */
-const DEADLINES = [150, 2000, 2000, 2000, 2000] as const;
+const DEADLINES = [100, 2000, 2000, 2000, 2000] as const;
 /** After which a call that has no answer is given up, in milliseconds beyond its deadline. */
 const GIVE_UP = 5000;
 

@@ -38,6 +38,8 @@ async function startCluster({ hasIsland, isProxied = false }: ClusterCase): Prom
     ...(partition && { island: { partition, nodes: [HOME] } }),
   });
   const [master, replica] = cluster.shards[HOME] as readonly [RedisNode, RedisNode];
+  // A replica that is in sync confirms nothing before its first heartbeat.
+  await Promise.all(cluster.shards.map(([{ admin }]) => admin.wait(1, 10_000)));
   const stop = async () => {
     await cluster.stop();
     await partition?.close();

@@ -46,7 +46,7 @@ export async function startIslandInstance(
   };
   try {
     const url = await untilServing(service);
-    return { url, lines: () => readLines(service.stdout()), close };
+    return { url, lines: () => readLines(service.stderr()), close };
   } catch (error) {
     await close();
     throw error;

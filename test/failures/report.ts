@@ -68,7 +68,7 @@ secret that there ever was is looked at through both. All answers together are h
   secret that is good again. All are 0 where it is promised that all stands; \`npm run test:failures\` fails if not.
 - **No reads for**, **no writes for**: the longest time without an answer that is no refusal; in a cluster, for the shard that it hit most.
 - **Not ready after**: until both instances, if any, said so by \`/readyz\` and by gRPC health. \`/healthz\` was good all the time.
-- Every call had a deadline of 2 seconds, each fifth one of 0.15 seconds, which the service has to keep: the clients did not end calls. What was
+- Every call had a deadline of 2 seconds, each fifth one of 0.1 seconds, which the service has to keep: the clients did not end calls. What was
   not answered was refused with UNAVAILABLE and a RetryInfo, or with DEADLINE_EXCEEDED.
 `;
 }

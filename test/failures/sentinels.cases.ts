@@ -35,6 +35,8 @@ async function startSentinels({ island, isProxied = false }: SentinelCase): Prom
     ...(island && partition && { island: { partition, nodes: island } }),
   });
   const [master, replica] = group.nodes as [RedisNode, RedisNode];
+  // A replica that is in sync confirms nothing before its first heartbeat.
+  await master.admin.wait(2, 10_000);
   const stop = async () => {
     await group.stop();
     await partition?.close();

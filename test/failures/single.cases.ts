@@ -66,12 +66,14 @@ const CASES: readonly FailureCase<Single>[] = [
   {
     what: "out of memory (`maxmemory` reached, `noeviction`)",
     stands: { 0: true },
+    ready: true,
     begin: ({ redis }) => redis.admin.config("SET", "maxmemory", "1"),
     end: ({ redis }) => redis.admin.config("SET", "maxmemory", "0"),
   },
   {
     what: "read-only (`min-replicas-to-write` without replicas)",
     stands: { 0: true },
+    ready: true,
     begin: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "1"),
     end: ({ redis }) => redis.admin.config("SET", "min-replicas-to-write", "0"),
   },
