@@ -24,23 +24,6 @@ export function expectPromised<Servers extends Topology>(
 ): void {
   const { figures, violations, calls, instances, begun, stall } = outcome;
   const margin = MARGIN + STALLS * stall;
-  if (process.env.DBG)
-    console.log(
-      "DBG",
-      JSON.stringify({
-        n: failure.what,
-        promised,
-        ...figures,
-        stall: Math.round(stall),
-        v: violations.slice(0, 3),
-        faults: [...calls.faults].slice(0, 5),
-        lines: instances.map(({ lines, probes }) => [
-          Math.round(probes.slowest),
-          probes.unready.http.length,
-          ...lines.filter((l) => !l.startsWith("spent")),
-        ]),
-      }),
-    );
   expect([...calls.faults]).toEqual([]);
   expect(figures.overrun).toBeLessThan(margin);
   if (promised) expect(violations.slice(0, SHOWN)).toEqual([]);
