@@ -28,7 +28,8 @@ const COLUMNS: readonly [head: string, cell: (test: TestCase) => string | number
 export default class FailuresReport implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], _errors: unknown, reason: TestRunEndReason): void {
     if (reason !== "passed") return;
-    const suites = modules.flatMap((module) => [...module.children.suites()]);
+    const inOrder = modules.toSorted((a, b) => b.moduleId.localeCompare(a.moduleId));
+    const suites = inOrder.flatMap((module) => [...module.children.suites()]);
     const sections = suites.map((suite) => `## ${suite.name}\n\n${tabulate([...suite.children.tests()])}\n`);
     writeFileSync(PAGE, [introduce(), ...sections].join("\n"));
   }
@@ -68,6 +69,8 @@ secret that there ever was is looked at through both. All answers together are h
   secret that is good again. All are 0 where it is promised that all stands; \`npm run test:failures\` fails if not.
 - **No reads for**, **no writes for**: the longest time without an answer that is no refusal; in a cluster, for the shard that it hit most.
 - **Not ready after**: until both instances, if any, said so by \`/readyz\` and by gRPC health. \`/healthz\` was good all the time.
+- Of a partition, the minority side has the master, one of the instances and its clients. The sides are two network namespaces, unless a
+  row says that the servers of that side were frozen instead.
 - Every call had a deadline of 2 seconds, each fifth one of 0.1 seconds, which the service has to keep: the clients did not end calls. What was
   not answered was refused with UNAVAILABLE and a RetryInfo, or with DEADLINE_EXCEEDED.
 `;

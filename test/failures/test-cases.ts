@@ -38,7 +38,8 @@ export function testCases<Servers extends Topology, Case extends FailureCase<Ser
     onTestFinished(() => servers.stop());
     const durability = tried.replicas > 0 && { LATCHKEY_WAIT_REPLICAS: `${tried.replicas}` };
     const outcome = await runCase(servers, failure, { ...kinds(), ...durability });
-    task.meta.failure = { ...tried, figures: outcome.figures };
+    const what = servers.partition?.isNetwork === false ? `${tried.what} (frozen instead)` : tried.what;
+    task.meta.failure = { ...tried, what, figures: outcome.figures };
     expectPromised(failure, tried, outcome);
   });
 }
