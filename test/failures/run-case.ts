@@ -20,8 +20,8 @@ const WARM_UP = 400;
 /** How long it goes on when all is well again, in milliseconds. */
 const COOL_DOWN = 700;
 const LASTS = 1500;
-/** Milliseconds until all is served again, without a restart. */
-const RECOVERY = 20_000;
+/** Milliseconds until all is served again, without a restart: sentinels may take 20 seconds to find a replica that follows the wrong master. */
+const RECOVERY = 40_000;
 
 /** How often clients repeat at once what was not answered. More, and they would do nothing else meanwhile. */
 const REPEATS = 3;

@@ -33,7 +33,7 @@ export function testCases<Servers extends Topology, Case extends FailureCase<Ser
       return [name, failure, { what: failure.what, replicas: Number(replicas), promised }] as const;
     }),
   );
-  test.for(tries)("%s", { timeout: 90_000 }, async ([, failure, tried], { task }) => {
+  test.for(tries)("%s", { timeout: 120_000 }, async ([, failure, tried], { task }) => {
     const servers = await start(failure);
     onTestFinished(() => servers.stop());
     const durability = tried.replicas > 0 && { LATCHKEY_WAIT_REPLICAS: `${tried.replicas}` };
