@@ -174,6 +174,11 @@ class RedisStore implements TokenStore {
   }
 
   async adoptKeys(fingerprints: readonly string[]) {
+    const known = await this.#nodes.read(FINGERPRINTS_KEY, (client) => {
+      return Promise.all(fingerprints.map((fingerprint) => client.sismember(FINGERPRINTS_KEY, fingerprint)));
+    });
+    // Nothing to wait for: an instance must be able to start while a replica is away.
+    if (known.every((count) => count === 1)) return true;
     const adopt = (client: ScriptedRedis) => client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints);
     return (await this.#nodes.write(FINGERPRINTS_KEY, adopt)) === 1;
   }

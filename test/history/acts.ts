@@ -50,6 +50,8 @@ export const remove = (began: number, ended: number, token = "t", outcome?: stri
   at(began, ended, { type: "Delete", token, ...(outcome !== undefined && { outcome }) });
 export const update = (began: number, ended: number, outcome?: string) =>
   at(began, ended, { type: "Update", token: "t", ...(outcome !== undefined && { outcome }) });
+export const get = (began: number, ended: number, outcome?: string) =>
+  at(began, ended, { type: "Get", token: "t", ...(outcome !== undefined && { outcome }) });
 export const deleteAll = (
   began: number,
   ended: number,

@@ -5,6 +5,7 @@ import {
   create,
   deleteAll,
   exchange,
+  get,
   introspect,
   limited,
   NEVER,
@@ -45,6 +46,16 @@ describe("a broken history is reported, in one sentence:", () => {
       "changed after a Delete",
       [born, remove(2, 3), update(4, 5)],
       "t: Update (c, 4 ms to 5 ms) succeeded after Delete (c, 2 ms to 3 ms) had deleted it",
+    ],
+    [
+      "got after a Delete",
+      [born, remove(2, 3), get(4, 5)],
+      "t: Get (c, 4 ms to 5 ms) succeeded after Delete (c, 2 ms to 3 ms) had deleted it",
+    ],
+    [
+      "not found though nobody deleted it",
+      [born, get(2, 3, "TOKEN_NOT_FOUND")],
+      "t: Get (c, 2 ms to 3 ms) was answered TOKEN_NOT_FOUND without a reason",
     ],
     [
       "deleted twice",

@@ -15,9 +15,11 @@ import { type HeldToken, Pool } from "./pool.ts";
 import type { Random } from "./random.ts";
 import { insist, type Recorder, type Result } from "./recorder.ts";
 
+type Names = readonly [string, ...string[]];
 type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName">;
 
-const SUBJECTS = ["ada", "bob", "eve"] as const;
+/** Few, so that clients meet at them. */
+const SUBJECTS: Names = ["ada", "bob", "eve"];
 /** Milliseconds. */
 const GRACES = [0, 0, 0, 20, 100, 60_000] as const;
 /** How likely each kind of call is. */
@@ -31,6 +33,7 @@ const WEIGHTS = {
   rotate: 13,
   setActive: 11,
   update: 4,
+  get: 4,
   remove: 5,
   removeAll: 0.7,
 };
@@ -42,19 +45,35 @@ export interface PlayedKind {
   readonly diesOfReuse: boolean;
 }
 
+export interface GameOptions {
+  readonly kinds: readonly PlayedKind[];
+  readonly subjects?: Names | undefined;
+  /** Whether tokens are also deleted many at a time. One such call that was not answered excuses that they are all gone. */
+  readonly removesAll?: boolean | undefined;
+  /** How often a call with a request id is made again that was not answered: as good as always, unless told. */
+  readonly repeats?: number | undefined;
+}
+
 /** The calls that clients make at random, each noted with what came of it. */
 export class Game {
   readonly pool: Pool;
   readonly #recorder: Recorder;
   readonly #random: Random;
   readonly #kinds: readonly PlayedKind[];
+  readonly #subjects: Names;
+  readonly #weights: typeof WEIGHTS;
+  readonly #repeats: number | undefined;
   /** From the clock of expiries to that of the recorder. */
   readonly #shift = performance.now() - Date.now();
 
-  constructor(recorder: Recorder, random: Random, kinds: readonly PlayedKind[]) {
+  constructor(recorder: Recorder, random: Random, options: GameOptions) {
+    const { kinds, subjects = SUBJECTS, removesAll = true, repeats } = options;
     this.#recorder = recorder;
     this.#random = random;
     this.#kinds = kinds;
+    this.#subjects = subjects;
+    this.#weights = removesAll ? WEIGHTS : { ...WEIGHTS, removeAll: 0 };
+    this.#repeats = repeats;
     this.pool = new Pool(random);
   }
 
@@ -62,7 +81,7 @@ export class Game {
   async play(player: Player): Promise<void> {
     const caller = this.pool.pickCaller();
     const token = caller && this.#random.chance(0.15) ? caller.token : this.pool.pick();
-    const move = this.#random.weighted(WEIGHTS);
+    const move = this.#random.weighted(this.#weights);
     if (move === "removeAll") return this.#removeAll(player);
     if (move === "create" || !token) return this.#create(player);
     if (move === "introspectMany") return this.#introspectMany(player);
@@ -75,15 +94,16 @@ export class Game {
     if (move === "exchange") return this.#exchange(player, token, this.pool.pickSecret(token));
     if (move === "setActive") return this.#setActive(player, this.#name(token));
     if (move === "update") return this.#update(player, this.#name(token));
+    if (move === "get") return this.#get(player, this.#name(token));
     if (move === "rotate") return this.#rotate(player, this.#name(token));
     return this.#remove(player, this.#name(token));
   }
 
-  /** Looks at all secrets that there ever were. */
+  /** Looks at all secrets that there ever were, until it is answered. */
   async lookAtAll(player: Player): Promise<void> {
     const secrets = this.pool.all.flatMap((token) => token.secrets.map((secret) => ({ token, secret, peek: true })));
     for (let start = 0; start < secrets.length; start += 100) {
-      await this.#ask(player, secrets.slice(start, start + 100));
+      await this.#ask(player, secrets.slice(start, start + 100), insist);
     }
   }
 
@@ -101,7 +121,7 @@ export class Game {
   }
 
   #wish(): Wish {
-    const subject = this.#random.pick(SUBJECTS);
+    const subject = this.#random.pick(this.#subjects);
     const kind = this.#random.weighted(Object.fromEntries(this.#kinds.map(({ name, weight }) => [name, weight])));
     const wish: Wish = {
       subject,
@@ -155,11 +175,11 @@ export class Game {
     await this.#ask(player, questions);
   }
 
-  async #ask(player: Player, questions: readonly Question[]): Promise<void> {
+  async #ask(player: Player, questions: readonly Question[], repeat: typeof insist = (call) => call(0)): Promise<void> {
     const requests = questions.map(({ secret, peek }) => ({ secret, peek }));
     const describe = ({ outcome, answer }: Result<{ responses: IntrospectResponse[] }>): Act[] =>
       questions.map((question, index) => this.#verdict(question, outcome, answer?.responses[index]));
-    await this.#recorder.note(player, () => player.root.batchIntrospect({ requests }), describe);
+    await this.#recorder.note(player, () => repeat(() => player.root.batchIntrospect({ requests })), describe);
   }
 
   #verdict({ token, secret, peek }: Question, outcome: string, answer: IntrospectResponse | undefined): Act {
@@ -220,6 +240,14 @@ export class Game {
     );
   }
 
+  async #get(player: Player, { id, by }: Named): Promise<void> {
+    await this.#recorder.note(
+      player,
+      () => player.root.get({ token: by.handle }, this.#hurry()),
+      ({ outcome }) => [{ type: "Get", token: id, secret: by.name, outcome }],
+    );
+  }
+
   async #rotate(player: Player, { id, by, token }: Named): Promise<void> {
     const grace = this.#random.pick(GRACES);
     const activateOnFirstUse = this.#random.chance(0.4);
@@ -257,7 +285,7 @@ export class Game {
   }
 
   async #removeAll(player: Player): Promise<void> {
-    const subject = this.#random.chance(0.2) ? "" : this.#random.pick(SUBJECTS);
+    const subject = this.#random.chance(0.2) ? "" : this.#random.pick(this.#subjects);
     const kinds = this.#random.chance(0.5)
       ? []
       : this.#kinds.filter(() => this.#random.chance(0.4)).map(({ name }) => name);
@@ -273,7 +301,7 @@ export class Game {
   async #once<T>(call: (id: { requestId?: string }, options: CallOptions) => Promise<T>): Promise<T> {
     if (this.#random.chance(0.5)) return call({}, this.#hurry());
     const id = { requestId: randomUUID() };
-    return insist((attempt) => call(id, attempt === 0 ? this.#hurry() : {}));
+    return insist((attempt) => call(id, attempt === 0 ? this.#hurry() : {}), this.#repeats);
   }
 
   /** Now and then a deadline that may pass before the answer. */

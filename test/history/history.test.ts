@@ -29,13 +29,14 @@ const EVENTS = [
     "Exchange",
     "SetActive",
     "Update",
+    "Get",
     "Rotate",
     "Delete",
     "DeleteAll",
   ].map((type) => `${type} done`),
   ...["UNKNOWN", "SPENT", "EXHAUSTED", "INACTIVE", "EXPIRED", "unknown"].map((outcome) => `Introspect ${outcome}`),
   ...["TOKEN_NOT_FOUND", "TOKEN_NOT_ACTIVE", "SECRET_SPENT", "unknown"].map((outcome) => `Exchange ${outcome}`),
-  ...["SetActive", "Update", "Rotate", "Delete"].map((type) => `${type} TOKEN_NOT_FOUND`),
+  ...["SetActive", "Update", "Get", "Rotate", "Delete"].map((type) => `${type} TOKEN_NOT_FOUND`),
   ...["Call", "Ask"].map((type) => `${type} CREDENTIALS_INVALID`),
 ];
 

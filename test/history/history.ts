@@ -14,7 +14,7 @@ export interface Span {
 }
 
 /** What was called, on what. The outcome is `done`, `unknown`, or the reason for a refusal. */
-export type Act = Create | Use | Exchange | SetActive | Update | Rotate | Delete | DeleteAll;
+export type Act = Create | Use | Exchange | SetActive | Update | Get | Rotate | Delete | DeleteAll;
 
 export interface Create {
   readonly type: "Create";
@@ -47,6 +47,10 @@ export interface SetActive extends ByHandle {
 
 export interface Update extends ByHandle {
   readonly type: "Update";
+}
+
+export interface Get extends ByHandle {
+  readonly type: "Get";
 }
 
 export interface Rotate extends ByHandle {

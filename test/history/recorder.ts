@@ -77,16 +77,16 @@ function reasonOf(error: ConnectError): string | undefined {
   return error.findDetails(ErrorInfoSchema)[0]?.reason;
 }
 
-/** How often a call is made again that was not answered. */
+/** How often a call is made again that was not answered, unless told. */
 const REPEATS = 100;
 
 /** Makes a call that carries a request id until it is answered. What it did earlier is not known if a repeat is refused. */
-export async function insist<Answer>(call: (attempt: number) => Promise<Answer>): Promise<Answer> {
+export async function insist<Answer>(call: (attempt: number) => Promise<Answer>, repeats = REPEATS): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await call(attempt);
     } catch (error) {
-      if (attempt === REPEATS || !isUnknown(error)) {
+      if (attempt === repeats || !isUnknown(error)) {
         throw attempt === 0
           ? error
           : new ConnectError("a repeat failed", Code.Unavailable, undefined, undefined, error);

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { connectPlayers, type Player } from "../support/players.ts";
-import { Game, type PlayedKind } from "./game.ts";
+import { Game, type GameOptions } from "./game.ts";
 import type { History } from "./history.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
@@ -10,26 +10,28 @@ const AT_ONCE = 4;
 /** How often progress is looked at, in milliseconds. */
 const POLL = 5;
 
-export interface Match {
+export interface Match extends GameOptions {
   /** Of services on the same data. */
   readonly urls: readonly string[];
   readonly clients: number;
   /** How many operations must have been answered, before all secrets are looked at a last time. */
   readonly operations: number;
-  readonly kinds: readonly PlayedKind[];
   readonly seed: number;
   /** What else happens meanwhile. The clients go on until it is over. */
   readonly meanwhile?: ((progress: Progress) => Promise<unknown>) | undefined;
+  /** How clients come to the services. */
+  readonly connect?: typeof connectPlayers;
 }
 
 /** Resolves when this part of the operations is recorded, from 0 to 1. */
 export type Progress = (part: number) => Promise<void>;
 
 /** Lets clients loose on services, and answers what they did and were told. */
-export async function recordHistory({ urls, clients, operations, kinds, seed, meanwhile }: Match): Promise<History> {
+export async function recordHistory(match: Match): Promise<History> {
+  const { urls, clients, operations, seed, meanwhile, connect = connectPlayers } = match;
   const recorder = new Recorder();
-  const game = new Game(recorder, new Random(seed), kinds);
-  const players = connectPlayers(urls, clients);
+  const game = new Game(recorder, new Random(seed), match);
+  const players = connect(urls, clients);
   const turns = players.flatMap((player) => Array.from({ length: AT_ONCE }, () => player));
 
   let isOver = meanwhile === undefined;

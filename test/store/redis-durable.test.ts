@@ -124,6 +124,16 @@ describe("an acknowledgement that takes two replicas", () => {
     await vi.waitFor(async () => expect(await elsewhere.insert(token, { mark })).toBe("repeated"), 5000);
   });
 
+  it("is not needed to start with keys that the data knows, and is for others", async () => {
+    const { master, store, followers } = await startGroup(2);
+    expect(await store.adoptKeys(["a", "b"])).toBe(true);
+    followers[0].replica.freeze();
+    const { store: late } = await open(master, 2);
+    expect(await late.adoptKeys(["b", "a"])).toBe(true);
+    await expect(late.adoptKeys(["a", "c"])).rejects.toMatchObject(TOO_FEW);
+    followers[0].replica.thaw();
+  });
+
   it("is not given for what Redis itself refuses, at once", async () => {
     const { master, store, followers } = await startGroup(2, 700);
     followers[0].replica.freeze();

@@ -1,10 +1,13 @@
 import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { Code, type Client as ConnectClient, ConnectError } from "@connectrpc/connect";
+import { type CallOptions, Code, type Client as ConnectClient, ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type ChannelCredentials, type ChannelOptions, Client, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 
-/** A client over @grpc/grpc-js, which shares no code with the server, in the shape of a Connect client. Sends these headers. */
+/**
+ * A client over @grpc/grpc-js, which shares no code with the server, in the shape of a Connect client. Sends these headers, and those
+ * of a call's options, which are all of them that it knows.
+ */
 export function createGrpcJsClient(
   address: string,
   credentials: ChannelCredentials,
@@ -12,12 +15,12 @@ export function createGrpcJsClient(
   options: ChannelOptions = {},
 ): ConnectClient<typeof TokenService> & { close(): void } {
   const client = new Client(address, credentials, options);
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-
   const methods = TokenService.methods.map((method) => {
-    const call = (init: Record<string, unknown>) =>
+    const call = (init: Record<string, unknown>, options: CallOptions = {}) =>
       new Promise<Message>((resolve, reject) => {
+        const metadata = new Metadata();
+        for (const [name, value] of [...Object.entries(headers), ...new Headers(options.headers)])
+          metadata.set(name, value);
         client.makeUnaryRequest(
           `/${TokenService.typeName}/${method.name}`,
           (message: Message) => Buffer.from(toBinary(method.input, message)),
