@@ -80,14 +80,17 @@ function reasonOf(error: ConnectError): string | undefined {
 /** How often a call is made again that was not answered, unless told. */
 const REPEATS = 100;
 
-/** Makes a call that carries a request id until it is answered. What it did earlier is not known if a repeat is refused. */
+/**
+ * Makes a call that carries a request id until it is answered. What it did earlier is not known if a repeat is refused; nor if the token
+ * is gone, for the service itself looks again where Redis did not answer it, and somebody may have deleted meanwhile what it made.
+ */
 export async function insist<Answer>(call: (attempt: number) => Promise<Answer>, repeats = REPEATS): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await call(attempt);
     } catch (error) {
       if (attempt === repeats || !isUnknown(error)) {
-        throw attempt === 0
+        throw attempt === 0 && reasonOf(ConnectError.from(error)) !== "TOKEN_NOT_FOUND"
           ? error
           : new ConnectError("a repeat failed", Code.Unavailable, undefined, undefined, error);
       }
