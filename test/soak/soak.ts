@@ -69,6 +69,13 @@ export async function soak(plan: SoakPlan, say: (text: string) => void = () => {
   opened.defer(() => redis.stop());
   const service = startProcesses(plan, redis.url, folder);
   opened.defer(() => service.destroy());
+  // Where this process is told to end in between.
+  const destroy = () => {
+    service.destroy();
+    void redis.kill();
+  };
+  process.once("exit", destroy);
+  opened.defer(() => void process.off("exit", destroy));
   const url = await untilServing(service);
   const pids = pidsOf(service);
   const inspectors = await openInspectors(service, pids.length);
