@@ -38,11 +38,11 @@ export interface Config {
 }
 
 export interface StoreConfig {
-  /** `sqlite:<path>`, `redis://…` or `rediss://…`. */
+  /** `sqlite:<path>`, or what `parseRedisUrl` takes. */
   readonly location: string;
   /** Whether other processes may use it too. */
   readonly shared: boolean;
-  /** For `rediss://`, PEM. */
+  /** For `rediss…://`, PEM. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** How many replicas must have a change before it is acknowledged, and how many milliseconds they may take. */
   readonly durability: { readonly replicas: number; readonly timeout: number };
@@ -122,7 +122,7 @@ const environment = z
       LATCHKEY_LISTEN: listen.prefault("127.0.0.1:8080"),
       LATCHKEY_STORE: z
         .string()
-        .refine(isStoreLocation, "must be sqlite:<path>, redis://… or rediss://…")
+        .refine(isStoreLocation, "must be sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…")
         .default("sqlite:./data/latchkey.db"),
       LATCHKEY_REDIS_CA: pem.optional(),
       LATCHKEY_REDIS_CERT: pem.optional(),
@@ -154,7 +154,7 @@ const environment = z
     path: ["LATCHKEY_REDIS_CERT"],
     message: "and LATCHKEY_REDIS_KEY go together",
   })
-  .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || env.LATCHKEY_STORE.startsWith("rediss:"), {
+  .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || /^rediss[:+]/.test(env.LATCHKEY_STORE), {
     path: ["LATCHKEY_STORE"],
     message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
   })
@@ -256,7 +256,7 @@ function readTls(env: Environment): TlsConfig | undefined {
 
 /** SQLite takes `:memory:` and `file:` for more than a path: databases that forget, or that do without the lock. */
 function isStoreLocation(text: string): boolean {
-  return /^sqlite:(?!:|file:)./.test(text) || (/^rediss?:\/\//.test(text) && isRedisUrl(text));
+  return /^sqlite:(?!:|file:)./.test(text) || (/^rediss?(\+\w+)?:\/\//.test(text) && isRedisUrl(text));
 }
 
 /** Nothing is one, too. */

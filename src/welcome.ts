@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
+import { nameRedis } from "./store/redis-location.ts";
 
 /** What a person needs next, after the service has started. Shows the root token if it has just been made. */
 export function welcome(app: App, config: Config): string {
@@ -40,7 +41,7 @@ Try it in another terminal:
 
 function nameStore(config: Config): string {
   const { location } = config.store;
-  if (config.store.shared) return new URL(location).host;
+  if (config.store.shared) return nameRedis(location);
   return `${resolve(location.slice("sqlite:".length))} (SQLite)`;
 }
 

@@ -26,7 +26,10 @@ export function reportStore(log: Logger): StoreListener {
   return (event) => {
     switch (event.type) {
       case "lost":
-        return log.error({ cause: event.cause }, "the store is lost: calls are answered UNAVAILABLE until it is back");
+        return log.error(
+          { cause: event.cause },
+          "the store, or a part of it, is lost: calls that need it are answered UNAVAILABLE until it is back",
+        );
       case "back":
         return log.info({ ms: event.milliseconds }, "the store is back");
       case "unconfirmed":

@@ -9,7 +9,7 @@ import type { TokenStore } from "./token-store.ts";
 export interface StoreOptions {
   /** By which a SQLite store drops dead records; Redis goes by its own. */
   readonly clock: Clock;
-  /** For `rediss://`: what the system's own certificate authorities don't cover. */
+  /** For `rediss…://`: what the system's own certificate authorities don't cover. */
   readonly tls?: RedisTls | undefined;
   /** When Redis has what it acknowledges; SQLite has it on the disk. Default: the server has it. */
   readonly durability?: Durability | undefined;
@@ -17,20 +17,17 @@ export interface StoreOptions {
 }
 
 /**
- * Opens the store at `sqlite:<path>`, `redis://…` or `rediss://…`.
+ * Opens the store at `sqlite:<path>`, or at the Redis that `parseRedisUrl` reads.
  *
  * @throws INVALID_REQUEST for any other location, STORE_UNAVAILABLE if the store does not serve.
  */
 export async function openStore(location: string, options: StoreOptions): Promise<TokenStore> {
   const scheme = location.slice(0, location.indexOf(":") + 1);
-  switch (scheme) {
-    case "sqlite:":
-      return openSqliteStore({ path: location.slice(scheme.length), clock: options.clock });
-    case "redis:":
-    case "rediss:":
-      return openRedisStore({ ...options, url: location });
-    default:
-      // The location may hold a password even where its scheme is wrong, so it is not repeated here.
-      throw new TokenError("INVALID_REQUEST", "a store's location is sqlite:<path>, redis://… or rediss://…");
-  }
+  if (scheme === "sqlite:") return openSqliteStore({ path: location.slice(scheme.length), clock: options.clock });
+  if (/^rediss?(\+sentinel|\+cluster)?:$/.test(scheme)) return openRedisStore({ ...options, url: location });
+  // The location may hold a password even where its scheme is wrong, so it is not repeated here.
+  throw new TokenError(
+    "INVALID_REQUEST",
+    "a store's location is sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…",
+  );
 }

@@ -4,11 +4,12 @@ import { CHANGES_CHANNEL } from "./redis-keys.ts";
 import type { Change } from "./token-store.ts";
 
 /**
- * Opens the connection over which the changes of all instances come. Redis sends them at most once, so a `reset` tells
- * the listeners to forget all when the connection is lost, and again when it is back: they may have read old data since.
+ * Opens the connection over which the changes of all instances come, from whichever server it leads to. Redis sends them at most once,
+ * so a `reset` tells the listeners to forget all when the connection is lost, and again when it is back: they may have read old data
+ * since.
  */
 export async function subscribeToChanges(
-  options: Pick<ConnectionOptions, "location" | "shardKey" | "outages">,
+  options: Omit<ConnectionOptions, "pipelining" | "prepare" | "durability" | "tick">,
 ): Promise<{ connection: RedisConnection; feed: ChangeFeed }> {
   const feed = new ChangeFeed();
   const connection = new RedisConnection({

@@ -1,9 +1,12 @@
 import type { Durability } from "./redis-durable.ts";
+import { FREE_KEY } from "./redis-keys.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import type { Weakness } from "./token-store.ts";
 
 /** By how many milliseconds two clocks may differ that are both kept right. */
 const CLOCK_TOLERANCE = 5000;
+/** The same for the masters of a cluster, which are in one place. */
+const SKEW_TOLERANCE = 1000;
 
 const SETTINGS = [
   "save",
@@ -37,8 +40,6 @@ export interface Expectations {
   readonly durability: Durability | undefined;
   /** By how many milliseconds the server's clock is ahead of this machine's. */
   readonly lead: number;
-  /** A key of the server's own that does not exist. */
-  readonly freeKey: string;
 }
 
 /** What of the server can be read; undefined where it does not let us. */
@@ -54,7 +55,7 @@ export async function inspectRedis(client: ScriptedRedis, expectations: Expectat
   const facts: Facts = {
     info: await readInfo(client),
     settings: await readSettings(client),
-    missingRights: await findMissingRights(client, expectations.freeKey, replicas > 0),
+    missingRights: await findMissingRights(client, replicas > 0),
   };
   const { info, settings } = facts;
   return [
@@ -82,8 +83,8 @@ async function readSettings(client: ScriptedRedis): Promise<ReadonlyMap<string, 
   return new Map(reply.flatMap((name, index) => (index % 2 === 0 ? [[name, reply[index + 1] ?? ""]] : [])));
 }
 
-async function findMissingRights(client: ScriptedRedis, key: string, waits: boolean): Promise<string[]> {
-  const probes = RIGHTS.map(([command, ...args]) => [command, key, ...args] as const);
+async function findMissingRights(client: ScriptedRedis, waits: boolean): Promise<string[]> {
+  const probes = RIGHTS.map(([command, ...args]) => [command, FREE_KEY, ...args] as const);
   const all = waits ? [...probes, ["wait", 0, 1] as const] : probes;
   const isRefused = await Promise.all(
     all.map(([command, ...args]) =>
@@ -194,6 +195,15 @@ function* checkCluster(settings: ReadonlyMap<string, string> | undefined): Gener
       "cluster-require-full-coverage is yes: where one shard is down, all tokens are out of reach: set it to no",
     );
   }
+}
+
+/** @param skew by how many milliseconds the clocks of a cluster's masters differ. */
+export function* checkClockSkew(skew: number): Generator<Weakness> {
+  if (skew <= SKEW_TOLERANCE) return;
+  const seconds = (skew / 1000).toFixed(1);
+  yield sure(
+    `the clocks of the masters differ by ${seconds} s, so that the tokens of one shard end earlier than those of another: have all set by NTP`,
+  );
 }
 
 function* checkClock(lead: number): Generator<Weakness> {

@@ -1,24 +1,24 @@
 import { Redis } from "ioredis";
 import { TokenError } from "../errors.ts";
 import { RedisClock } from "./redis-clock.ts";
+import { Crowd } from "./redis-crowd.ts";
 import { awaitReplicas, type Durability, DurableGroups, SOCKET_TIMEOUT } from "./redis-durable.ts";
-import { META_KEY, TICK_KEY } from "./redis-keys.ts";
-import type { RedisLocation } from "./redis-location.ts";
+import { describeError, isAnswer, unavailable } from "./redis-errors.ts";
+import { TICK_KEY } from "./redis-keys.ts";
+import type { Address, RedisLocation, SentinelLocation } from "./redis-location.ts";
 import { RedisOutages } from "./redis-outages.ts";
-import { defineScripts, type ScriptedRedis } from "./redis-scripts.ts";
+import { defineScripts, type ScriptedRedis, tick } from "./redis-scripts.ts";
 
 /** How long a command waits for a lost connection to come back, in milliseconds from the loss. */
-const GRACE = 400;
+export const GRACE = 400;
 /** A read that fails within this many milliseconds is tried once more. */
 const QUICK = 200;
 /** How long the first connection may take, in milliseconds. */
-const OPEN_TIMEOUT = 1500;
+export const OPEN_TIMEOUT = 1500;
+/** The same through sentinels, of which some may be lost. */
+const SENTINEL_OPEN_TIMEOUT = 4000;
 /** How often a connection is checked, in milliseconds. */
-const CHECK_INTERVAL = 1000;
-/** When a caller may try again, in milliseconds. */
-const RETRY_DELAY = 500;
-/** How many callers may wait for a connection at once: more than a healthy one ever has, and few enough to remember. */
-const MOST_WAITING = 10_000;
+export const CHECK_INTERVAL = 1000;
 /** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
 const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 
@@ -26,27 +26,44 @@ const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 // came late could undo a removal which was acknowledged meanwhile.
 const LIMITS = {
   connectTimeout: 1000,
+  disconnectTimeout: 200,
   socketTimeout: SOCKET_TIMEOUT,
   commandTimeout: 1000,
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
+  // It asks for INFO, which our own check does without.
+  enableReadyCheck: false,
   autoResubscribe: false,
   lazyConnect: true,
   retryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
 };
 
+// Sentinels are asked for the master at each connection, one after the other.
+const SENTINEL_LIMITS = {
+  enableReadyCheck: true,
+  role: "master",
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
+} as const;
+
 export interface ConnectionOptions {
-  readonly location: RedisLocation;
+  /** Of the server, or of the sentinels that know it. */
+  readonly location: RedisLocation | SentinelLocation;
   /** Gathers what is sent in one turn of the event loop: faster for many callers at once. */
   readonly pipelining: boolean;
-  /** The shard key of the data, or one for data that has none yet. */
-  readonly shardKey: string;
+  /**
+   * Makes sure that the server may be used: that it takes writes, and has the right data behind it. Answers the server's time in
+   * milliseconds since 1970.
+   */
+  readonly claim: (client: ScriptedRedis) => Promise<number>;
+  /** Tells another server of the same kind for the next connection, after one was lost. */
+  readonly next?: () => Address;
   /** Runs whenever a connection was made, before it is used. */
   readonly prepare?: (client: ScriptedRedis) => Promise<unknown>;
   /** When `settle` answers. Default: as soon as the server does. */
   readonly durability?: Durability | undefined;
-  /** A key that this server may write without a meaning. */
-  readonly tickKey?: () => string;
+  /** A write that changes nothing, which `settle` has the replicas follow. */
+  readonly tick?: (client: ScriptedRedis) => Promise<unknown>;
   /** Told what becomes of the connection. */
   readonly outages?: RedisOutages;
 }
@@ -69,36 +86,53 @@ export class RedisConnection implements Reader {
   readonly #outages: RedisOutages;
   /** Undefined: the server's own word is enough. */
   readonly #groups: DurableGroups | undefined;
-  #waiting = 0;
-  #isClosing = false;
+  readonly #crowd = new Crowd();
   #serves = false;
   #serving = Promise.withResolvers<void>();
   #lostAt = performance.now();
   #lastError: unknown = new Error("not connected");
-  #shardKey: string;
   #hasClaimed = false;
-  #hasServed = false;
+  /** Whether the connection that is being made may lead to where we should not be any more. */
+  #isOutdated = false;
+  #isNeeded = false;
 
   constructor(options: ConnectionOptions) {
-    const { location, pipelining, shardKey } = options;
+    const { location, pipelining, next } = options;
     this.#options = options;
-    this.#shardKey = shardKey;
     this.#outages = options.outages ?? new RedisOutages();
     const { durability } = options;
     if (durability && durability.replicas > 0) this.#groups = new DurableGroups(() => this.#beginGroup(durability));
-    this.client = defineScripts(new Redis({ ...location, ...LIMITS, enableAutoPipelining: pipelining }));
+    const limits = { ...LIMITS, ...("sentinels" in location && SENTINEL_LIMITS) };
+    this.client = defineScripts(new Redis({ ...location, ...limits, enableAutoPipelining: pipelining }));
     this.client.on("error", (error) => {
       this.#lastError = error;
-      if (this.#hasServed && !this.#serves) this.#reportLoss();
+      if (!this.#serves) this.#reportLoss();
     });
-    this.client.on("close", () => this.#lose());
+    this.client.on("close", () => {
+      this.#lose();
+      this.#isOutdated = false;
+      // ioredis reads them when it connects.
+      if (next) Object.assign(this.client.options, next());
+    });
     this.client.on("ready", () => void this.#admit());
     this.#timer = setInterval(() => void this.#check(), CHECK_INTERVAL).unref();
   }
 
-  /** The shard key of the data. */
-  get shardKey(): string {
-    return this.#shardKey;
+  /** Whether it may be used now. */
+  get serves(): boolean {
+    return this.#serves;
+  }
+
+  /** Whether it is an outage when it does not serve. Not while `open` tries, which says so itself. */
+  set isNeeded(isNeeded: boolean) {
+    this.#isNeeded = isNeeded;
+    if (!isNeeded) this.#outages.forget(this);
+  }
+
+  /** Begins to connect, and goes on until it serves. */
+  connect(): void {
+    this.#isNeeded = true;
+    this.client.connect().catch(() => {});
   }
 
   /** Connects for the first time: resolves once it serves, rejects with STORE_UNAVAILABLE as soon as that failed. */
@@ -107,7 +141,9 @@ export class RedisConnection implements Reader {
     failed.catch(() => {});
     this.client.connect().catch(() => {});
     try {
-      await Promise.race([failed, this.#served(OPEN_TIMEOUT)]);
+      const timeout = "sentinels" in this.#options.location ? SENTINEL_OPEN_TIMEOUT : OPEN_TIMEOUT;
+      await Promise.race([failed, this.served(timeout)]);
+      this.#isNeeded = true;
     } catch (error) {
       await this.close();
       throw this.#unavailable(error);
@@ -116,7 +152,7 @@ export class RedisConnection implements Reader {
 
   /**
    * Runs commands once the connection serves. Whatever they throw leaves as a TokenError. Where too many wait already, it is
-   * STORE_UNAVAILABLE at once: a queue that grows would serve none of them in time.
+   * STORE_UNAVAILABLE at once.
    */
   use<T>(run: (client: ScriptedRedis) => Promise<T>, callers = 1): Promise<T> {
     return this.#admitCallers(callers, async () => {
@@ -144,9 +180,21 @@ export class RedisConnection implements Reader {
     } catch (error) {
       if (isAnswer(error) || performance.now() - start > QUICK) throw error;
       // The other side may have ended the connection a moment before ioredis notices.
-      if (this.#serves && this.#serving === connection) this.#renew();
+      if (this.#serves && this.#serving === connection) this.renew(error);
       return this.use(run, callers);
     }
+  }
+
+  /** Connects anew, for some reason. What was sent and is not answered yet fails. */
+  renew(reason: unknown): void {
+    // ioredis gives up for good if it is disconnected while it connects.
+    if (!this.#serves) {
+      this.#isOutdated = true;
+      return;
+    }
+    this.#lastError = reason;
+    this.#lose();
+    this.client.disconnect(true);
   }
 
   /** Resolves if the connection serves now. */
@@ -156,28 +204,22 @@ export class RedisConnection implements Reader {
 
   /** Ends the connection after the answers to what was sent. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.isNeeded = false;
     clearInterval(this.#timer);
     if (this.#serves) await this.client.quit().catch(() => {});
     this.client.disconnect();
   }
 
   async #admitCallers<T>(callers: number, work: () => Promise<T>): Promise<T> {
-    if (this.#waiting > 0 && this.#waiting + callers > MOST_WAITING) {
-      throw this.#unavailable(new Error(`${this.#waiting} calls wait for an answer already`));
-    }
-    this.#waiting += callers;
     try {
-      return await work();
+      return await this.#crowd.admit(callers, work);
     } catch (error) {
       throw this.#unavailable(error);
-    } finally {
-      this.#waiting -= callers;
     }
   }
 
   async #untilServing(): Promise<void> {
-    if (!this.#serves) await this.#served(this.#lostAt + GRACE - performance.now());
+    if (!this.#serves) await this.served(this.#lostAt + GRACE - performance.now());
   }
 
   /** What another connection has to say of the replicas, of another master perhaps, says nothing of what was done on this one. */
@@ -186,13 +228,13 @@ export class RedisConnection implements Reader {
     const connection = this.#serving;
     return async () => {
       if (this.#serving !== connection) throw this.#lastError;
-      const key = this.#options.tickKey?.() ?? TICK_KEY;
-      await awaitReplicas(this.client, durability, key, (cause) => this.#outages.confirm(this, cause));
+      const writeTick = this.#options.tick ?? ((client) => tick(client, TICK_KEY));
+      await awaitReplicas(this.client, durability, writeTick, (cause) => this.#outages.confirm(this, cause));
     };
   }
 
-  /** Waits until the connection serves; 0 or less: not at all. */
-  async #served(timeout: number): Promise<void> {
+  /** Waits until the connection serves, for so many milliseconds; 0 or less: not at all. */
+  async served(timeout: number): Promise<void> {
     if (timeout <= 0) throw this.#lastError;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -205,12 +247,13 @@ export class RedisConnection implements Reader {
     try {
       await this.#claim();
       await this.#options.prepare?.(this.client);
+      if (this.#isOutdated) throw new Error("another server is the master now");
       this.#serves = true;
-      this.#hasServed = true;
       this.#lastError = new Error("the connection was closed");
       this.#serving.resolve();
       this.#outages.regain(this);
     } catch (error) {
+      this.#isOutdated = false;
       this.client.emit("error", error);
       this.client.disconnect(true);
     }
@@ -221,22 +264,13 @@ export class RedisConnection implements Reader {
     try {
       await this.#claim();
     } catch (error) {
-      this.#lastError = error;
-      this.#renew();
+      this.renew(error);
     }
   }
 
-  /** Makes sure that the server takes writes, and that its data is that of the shard key: else all ids would be wrong. */
   async #claim(): Promise<void> {
     try {
-      let found = "";
-      await this.clock.learn(async () => {
-        const [shardKey, now] = await this.client.claimData(META_KEY, this.#shardKey);
-        found = shardKey;
-        return now;
-      });
-      if (this.#hasClaimed && found !== this.#shardKey) throw new Error("the data was replaced: restart Latchkey");
-      this.#shardKey = found;
+      await this.clock.learn(() => this.#options.claim(this.client));
       this.#hasClaimed = true;
     } catch (error) {
       // A server that only can't save, for example, can still be read.
@@ -253,37 +287,16 @@ export class RedisConnection implements Reader {
   }
 
   #reportLoss(): void {
-    if (!this.#isClosing) this.#outages.lose(this, this.#describe(this.#lastError));
-  }
-
-  #renew(): void {
-    this.#lose();
-    this.client.disconnect(true);
+    if (this.#isNeeded) this.#outages.lose(this, this.#describe(this.#lastError));
   }
 
   #unavailable(error: unknown): TokenError {
-    if (error instanceof TokenError) return error;
-    const cause = this.#describe(error);
-    return new TokenError("STORE_UNAVAILABLE", "the Redis store failed", { cause, retryDelay: RETRY_DELAY });
+    return error instanceof TokenError ? error : unavailable(this.#describe(error));
   }
 
   #describe(error: unknown): Error {
-    const { host, port } = this.#options.location;
-    return redact(error, `Redis at ${host}:${port}`);
+    // Described already.
+    if (error instanceof TokenError && error.cause instanceof Error) return error.cause;
+    return describeError(error, this.client.options);
   }
-}
-
-/** Whether an error is what Redis answered, and not a failure to reach it. */
-function isAnswer(error: unknown): boolean {
-  const source = error instanceof TokenError ? error.cause : error;
-  return source instanceof Error && source.name === "ReplyError";
-}
-
-/** The error without what ioredis adds: the command's arguments, a password or a record among them. */
-function redact(error: unknown, place: string): Error {
-  if (!(error instanceof Error)) return new Error(`${place}: unknown failure`);
-  const code = "code" in error ? String(error.code) : error.name;
-  const redacted = new Error(`${place}: ${error.message.split(", with args")[0] || code}`);
-  redacted.name = error.name;
-  return redacted;
 }

@@ -1,4 +1,5 @@
 import { TokenError } from "../errors.ts";
+import { unavailable } from "./redis-errors.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 
 /** When something is acknowledged. */
@@ -13,8 +14,6 @@ export interface Durability {
 export const SOCKET_TIMEOUT = 800;
 /** How many pieces of work one wait is for, so that its answers do not come all at once. */
 const MOST = 512;
-/** When a caller may try again, in milliseconds. */
-const RETRY_DELAY = 500;
 
 interface Member {
   /** Does the work, and says how to answer it once that stands. */
@@ -83,22 +82,19 @@ export class DurableGroups {
 /**
  * Resolves when the replicas have all that the server has done so far.
  *
- * @param key any key of the server's own, which is written: from 7.2 on a wait is for the connection's last write, whatever others
- * have written since, and where it has only read or was refused, that may be long ago.
+ * @param tick a write that changes nothing: from 7.2 on a wait is for the connection's last write, whatever others have written
+ * since, and where it has only read or was refused, that may be long ago.
  * @throws STORE_UNAVAILABLE if they do not have it in time.
  */
 export async function awaitReplicas(
   client: ScriptedRedis,
   { replicas, timeout }: Durability,
-  key: string,
+  tick: (client: ScriptedRedis) => Promise<unknown>,
   tell: Told,
 ): Promise<void> {
-  const [, count] = await Promise.all([client.tick(key), client.wait(replicas, timeout)]);
+  const [, count] = await Promise.all([tick(client), client.wait(replicas, timeout)]);
   if (count >= replicas) return tell(undefined);
   const cause = new Error(`${count} of ${replicas} replicas have confirmed within ${timeout} ms`);
   tell(cause);
-  throw new TokenError("STORE_UNAVAILABLE", "too few replicas have confirmed: the change may stand or not", {
-    cause,
-    retryDelay: RETRY_DELAY,
-  });
+  throw unavailable(cause, "too few replicas have confirmed: the change may stand or not");
 }

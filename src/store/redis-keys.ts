@@ -1,4 +1,5 @@
 import type { Owner, Token } from "../domain/token.ts";
+import { hashTagOf } from "./redis-slots.ts";
 import { restOf, tagIn } from "./shard.ts";
 
 /**
@@ -7,8 +8,13 @@ import { restOf, tagIn } from "./shard.ts";
  */
 export const META_KEY = "lk:meta";
 
-/** An empty string that is written for the replicas to follow. */
+/** An empty string that is written for the replicas to follow, and removed at once. */
 export const TICK_KEY = "lk:tick";
+
+/** The same in the slot of another key. */
+export function tickKey(key: string): string {
+  return `${TICK_KEY}:{${hashTagOf(key)}}`;
+}
 
 /** Never there. */
 export const FREE_KEY = "lk:none";

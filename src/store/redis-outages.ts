@@ -1,11 +1,11 @@
 import type { StoreListener } from "./store-events.ts";
 
 /**
- * Makes one outage of what happens to the connections of a store: it begins when the first is lost and ends when all are back, and each
- * reason is told once.
+ * Makes one outage of what happens to the connections of a store, and to what else it needs: it begins when the first is lost and ends
+ * when all are back, and each reason is told once.
  */
 export class RedisOutages {
-  readonly #listener: StoreListener;
+  #listener: StoreListener;
   readonly #lost = new Set<object>();
   readonly #unconfirmed = new Set<object>();
   readonly #causes = new Set<string>();
@@ -25,7 +25,7 @@ export class RedisOutages {
     this.#listener({ type: "lost", cause: cause.message });
   }
 
-  /** A connection serves, or is not needed any more. */
+  /** A connection serves. */
   regain(connection: object): void {
     if (!this.#lost.delete(connection) || this.#lost.size > 0) return;
     this.#causes.clear();
@@ -44,5 +44,16 @@ export class RedisOutages {
     } else {
       this.#listener({ type: "confirmed", milliseconds: Math.round(performance.now() - this.#unconfirmedAt) });
     }
+  }
+
+  /** A connection is not needed any more. */
+  forget(connection: object): void {
+    this.regain(connection);
+    this.confirm(connection, undefined);
+  }
+
+  /** Tells of nothing more: the store is being closed. */
+  close(): void {
+    this.#listener = () => {};
   }
 }

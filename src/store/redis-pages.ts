@@ -1,6 +1,7 @@
 import type { Owner, Token } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
 import { idOfMember, indexKey, recordKey, subjectsKey } from "./redis-keys.ts";
+import type { RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { SHARD_TAGS } from "./shard.ts";
 import type { PageCursor, PageRange } from "./token-store.ts";
@@ -14,14 +15,18 @@ const RECORDS_AT_ONCE = 1000;
 type ShardTag = (owner: Owner) => string;
 
 /** `TokenStore.page` on Redis. */
-export async function readPage(client: ScriptedRedis, shardTag: ShardTag, range: PageRange): Promise<Token[]> {
+export async function readPage(reads: RedisReads, shardTag: ShardTag, range: PageRange): Promise<Token[]> {
   const { tenant, subject, after, limit } = range;
-  if (subject !== undefined) return readOwner(client, shardTag, { tenant, subject }, limit, after);
+  const readOwner = (owner: Owner, count: number, from?: PageCursor) => {
+    const tag = shardTag(owner);
+    return reads.read(indexKey(tag, owner), (client) => readIndex(client, tag, owner, count, from));
+  };
+  if (subject !== undefined) return readOwner({ tenant, subject }, limit, after);
   const start = after && { tenant, subject: after.subject };
-  const page = start ? await readOwner(client, shardTag, start, limit, after) : [];
-  for await (const owners of walkOwners(client, tenant, start && { ...start, tag: shardTag(start) })) {
+  const page = start ? await readOwner(start, limit, after) : [];
+  for await (const owners of walkOwners(reads, tenant, start && { ...start, tag: shardTag(start) })) {
     if (page.length >= limit) break;
-    const read = owners.map((owner) => readOwner(client, shardTag, owner, limit - page.length));
+    const read = owners.map((owner) => readOwner(owner, limit - page.length));
     page.push(...(await Promise.all(read)).flat());
   }
   return page.slice(0, limit);
@@ -41,14 +46,13 @@ async function readRecords(client: ScriptedRedis, ids: readonly string[]): Promi
   return tokens;
 }
 
-async function readOwner(
+async function readIndex(
   client: ScriptedRedis,
-  shardTag: ShardTag,
+  tag: string,
   owner: Owner,
   limit: number,
   after?: PageCursor,
 ): Promise<Token[]> {
-  const tag = shardTag(owner);
   const index = indexKey(tag, owner);
   const tokens: Token[] = [];
   for await (const members of walkIndex(client, tag, index, limit, after)) {
@@ -96,16 +100,20 @@ async function pruneIndex(
   await client.pruneIndex(records.length + 1, index, ...records, ...members);
 }
 
-/** The owners of a tenant that come after one, in groups: by shard tag, then by the UTF-8 bytes of the subject. */
+/**
+ * The owners of a tenant that come after one, in groups: by shard tag, then by the UTF-8 bytes of the subject. Every shard is asked: a
+ * list of those that a tenant uses would lie in another slot than its tokens, so a failover could lose a part of the one and not of
+ * the other, and tokens that no list shows are tokens that nobody deletes.
+ */
 async function* walkOwners(
-  client: ScriptedRedis,
+  reads: RedisReads,
   tenant: string,
   after: (Owner & { tag: string }) | undefined,
 ): AsyncGenerator<Owner[]> {
   const tags = SHARD_TAGS.filter((tag) => !after || tag >= after.tag);
   for (let start = 0; start < tags.length; start += SHARDS_AT_ONCE) {
     const shards = tags.slice(start, start + SHARDS_AT_ONCE);
-    const subjects = await readSubjects(client, shards, tenant);
+    const subjects = await readSubjects(reads, shards, tenant);
     if (start === 0 && after)
       subjects[0] = subjects[0]?.filter((subject) => compareBytes(subject, after.subject) > 0) ?? [];
     const owners = subjects.flat().map((subject) => ({ tenant, subject }));
@@ -114,14 +122,13 @@ async function* walkOwners(
 }
 
 /** The subjects of a tenant in each of the shards, sorted. */
-async function readSubjects(client: ScriptedRedis, tags: readonly string[], tenant: string): Promise<string[][]> {
-  const pipeline = client.pipeline();
-  for (const tag of tags) pipeline.zrange(subjectsKey(tag, tenant), "0", "-1");
-  const replies = (await pipeline.exec()) ?? [];
-  return replies.map(([error, subjects]) => {
-    if (error) throw error;
-    return (subjects as string[]).sort(compareBytes);
+function readSubjects(reads: RedisReads, tags: readonly string[], tenant: string): Promise<string[][]> {
+  const lists = tags.map(async (tag) => {
+    const key = subjectsKey(tag, tenant);
+    const subjects = await reads.read(key, (client) => client.zrange(key, "0", "-1"));
+    return subjects.sort(compareBytes);
   });
+  return Promise.all(lists);
 }
 
 function compareBytes(a: string, b: string): number {

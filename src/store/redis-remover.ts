@@ -1,7 +1,7 @@
 import type { Owner, Token } from "../domain/token.ts";
-import type { Reader, RedisConnection } from "./redis-connection.ts";
 import { type Doomed, readDoomed, readFamily, readSet, STEP, stepsOf } from "./redis-families.ts";
-import { idOfMember, indexKey, indexMember, pauseKey } from "./redis-keys.ts";
+import { idOfMember, indexKey, indexMember, pauseKey, recordKey } from "./redis-keys.ts";
+import type { RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { Removal } from "./redis-removal.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { contended } from "./rules.ts";
@@ -15,13 +15,23 @@ const PAUSING_PLAN = 3;
 /** For how long it does, in milliseconds. */
 export const PAUSE = 1000;
 /** How many members of an index one command reads. */
-const SCAN = 200;
+export const SCAN = 200;
 /** From how many tokens on a step takes long enough that others must come in between it and the next. */
 const LARGE = 50;
 
 type Select = (token: Token) => boolean;
 
-/** A part of an index: where the next one begins, and of the members that are not known yet which are picked and which are not. */
+interface Part {
+  /** Where the next part begins, or "0" after the last one. A cursor means something to the process only that gave it. */
+  readonly cursor: string;
+  /** Over which it came. */
+  readonly connection: unknown;
+  /** Of the members that are not known yet, those that are picked, and those that are not. */
+  readonly doomed: readonly Doomed[];
+  readonly kept: readonly string[];
+}
+
+/** Reads a part of an index. */
 async function scanIndex(
   client: ScriptedRedis,
   tag: string,
@@ -29,13 +39,14 @@ async function scanIndex(
   from: string,
   known: ReadonlySet<string>,
   select: Select,
-): Promise<{ cursor: string; kept: string[]; doomed: Doomed[] }> {
+): Promise<Part> {
+  const { stream } = client;
   const [cursor, entries] = await client.zscan(index, from, "COUNT", SCAN);
   const fresh = entries.filter((entry, position) => position % 2 === 0 && !known.has(entry));
   const ids = fresh.map((member) => idOfMember(tag, member));
   const doomed = await readDoomed(client, ids, select);
   const gone = new Set(doomed.map(indexMember));
-  return { cursor, kept: fresh.filter((member) => !gone.has(member)), doomed };
+  return { cursor, connection: stream, kept: fresh.filter((member) => !gone.has(member)), doomed };
 }
 
 /**
@@ -43,20 +54,24 @@ async function scanIndex(
  * for none of them, and each part is read once, however many there are.
  */
 export class RedisRemover {
-  readonly #reader: Reader;
-  readonly #writer: RedisConnection;
+  readonly #nodes: Pick<RedisNodes, "note">;
+  readonly #reads: RedisReads;
   readonly #run: (removal: Removal) => Promise<number | undefined>;
   #largeSteps: Promise<unknown> = Promise.resolve();
 
   /** @param run carries out one step, as `removeTokens` does. */
-  constructor(reader: Reader, writer: RedisConnection, run: (removal: Removal) => Promise<number | undefined>) {
-    this.#reader = reader;
-    this.#writer = writer;
+  constructor(
+    nodes: Pick<RedisNodes, "note">,
+    reads: RedisReads,
+    run: (removal: Removal) => Promise<number | undefined>,
+  ) {
+    this.#nodes = nodes;
+    this.#reads = reads;
     this.#run = run;
   }
 
   async remove(id: string): Promise<number> {
-    const root = await this.#reader.read((client) => readDoomed(client, [id], () => true));
+    const root = await this.#reads.read(recordKey(id), (client) => readDoomed(client, [id], () => true));
     return this.#removeFamilies(root, () => true);
   }
 
@@ -68,7 +83,7 @@ export class RedisRemover {
       const pausedAt = performance.now();
       const isPaused = round >= PAUSING_PLAN;
       if (isPaused) await this.#pause(owner, tag);
-      if ((await this.#reader.read((client) => client.zcard(key))) <= REMOVE_BATCH) {
+      if ((await this.#reads.read(key, (client) => client.zcard(key))) <= REMOVE_BATCH) {
         const count = await this.#removeAtOnce(tag, owner, select);
         if (count !== undefined) return removed + count;
         continue;
@@ -84,8 +99,9 @@ export class RedisRemover {
 
   /** Removes what is picked of all the owner's tokens in one step. Undefined: others came in between, nothing is removed. */
   async #removeAtOnce(tag: string, owner: Owner, select: Select): Promise<number | undefined> {
-    const { index, family } = await this.#reader.read(async (client) => {
-      const set = await readSet(client, indexKey(tag, owner));
+    const key = indexKey(tag, owner);
+    const { index, family } = await this.#reads.read(key, async (client) => {
+      const set = await readSet(client, key);
       const ids = set.members.map((member) => idOfMember(tag, member));
       return { index: set, family: await readFamily(client, await readDoomed(client, ids, select)) };
     });
@@ -96,7 +112,8 @@ export class RedisRemover {
 
   /**
    * Goes through an index and removes what is picked of the members that are not known yet; the rest is known then. A scan names each
-   * member that is there from its beginning to its end, whatever comes and goes meanwhile.
+   * member that is there from its beginning to its end, whatever comes and goes meanwhile, but only within one process of Redis: after
+   * a failover, or where the slot moves, it starts again.
    */
   async #removeUnknown(
     tag: string,
@@ -114,10 +131,19 @@ export class RedisRemover {
       count += await this.#removeFamilies(roots, select);
     };
     const read = (cursor: string) =>
-      this.#reader.read((client) => scanIndex(client, tag, index, cursor, known, select));
+      this.#reads.read(index, (client) => scanIndex(client, tag, index, cursor, known, select));
+    let scanned: unknown;
+    let restarts = 0;
     for (let reading = read("0"); ; ) {
-      const { cursor, kept, doomed } = await reading;
+      const { cursor, connection, kept, doomed } = await reading;
       for (const member of kept) known.add(member);
+      const isOther = scanned !== undefined && connection !== scanned;
+      scanned = connection;
+      if (isOther) {
+        if (++restarts > MAX_PLANS) throw contended();
+        reading = read("0");
+        continue;
+      }
       for (const token of doomed) waiting.push(token);
       if (cursor === "0") break;
       // What comes next is read while this goes.
@@ -132,9 +158,11 @@ export class RedisRemover {
 
   /** Removes the tokens, as far as `select` still picks them, with all that descends from them. */
   async #removeFamilies(roots: readonly Doomed[], select: Select): Promise<number> {
+    const [first] = roots;
+    if (!first) return 0;
     let removed = 0;
     for (let plan = 0, isFresh = true; plan < MAX_PLANS; plan++, isFresh = false) {
-      const family = await this.#reader.read(async (client) => {
+      const family = await this.#reads.read(recordKey(first.id), async (client) => {
         const ids = roots.map(({ id }) => id);
         return readFamily(client, isFresh ? roots : await readDoomed(client, ids, select));
       });
@@ -162,6 +190,7 @@ export class RedisRemover {
   }
 
   async #pause(owner: Owner, tag: string): Promise<void> {
-    await this.#writer.use((client) => client.pauseOwner(pauseKey(tag, owner), PAUSE));
+    const key = pauseKey(tag, owner);
+    await this.#nodes.note(key, (client) => client.pauseOwner(key, PAUSE));
   }
 }

@@ -92,9 +92,16 @@ redis.call('HSETNX', KEYS[1], 'shard_key', ARGV[1])
 return {redis.call('HGET', KEYS[1], 'shard_key'), read_clock()}
 `;
 
-// Writes whatever was written before, and also where memory is full.
+// For masters of a cluster that do not hold the key which the claim is kept in.
+const PROBE = `#!lua flags=allow-oom
+${COMMON}
+return read_clock()
+`;
+
+// Also where memory is full, and leaves nothing.
 const TICK = `#!lua flags=allow-oom
-return redis.call('SET', KEYS[1], '')
+redis.call('SET', KEYS[1], '')
+return redis.call('DEL', KEYS[1])
 `;
 
 export type Value = string | number | Buffer;
@@ -114,10 +121,10 @@ interface Scripts {
   pruneIndex(...countKeysMembers: Value[]): Promise<number>;
   /** Answers 1 if the keys fit the data. */
   adoptKeys(key: string, ...fingerprints: string[]): Promise<number>;
-  /** A write that changes nothing, for the replicas to follow. */
-  tick(key: string): Promise<unknown>;
   /** Answers the shard key of the data, the given one if it had none; and the server's time in milliseconds. */
   claimData(key: string, shardKey: string): Promise<[shardKey: string, now: number]>;
+  /** Answers the server's time in milliseconds, if it takes writes. */
+  probeMaster(): Promise<number>;
 }
 
 /** A client that knows the scripts. */
@@ -131,7 +138,15 @@ export function defineScripts(client: Redis): ScriptedRedis {
   client.defineCommand("pruneIndex", { lua: PRUNE });
   client.defineCommand("pauseOwner", { numberOfKeys: 1, lua: PAUSE });
   client.defineCommand("adoptKeys", { numberOfKeys: 1, lua: ADOPT_KEYS });
-  client.defineCommand("tick", { numberOfKeys: 1, lua: TICK });
   client.defineCommand("claimData", { numberOfKeys: 1, lua: CLAIM });
+  client.defineCommand("probeMaster", { numberOfKeys: 0, lua: PROBE });
   return client as ScriptedRedis;
+}
+
+/**
+ * A write that changes nothing, for the replicas to follow. Its text is sent each time: by its name it would run later, where the server
+ * does not know it yet, and what was sent after it would come before.
+ */
+export function tick(client: ScriptedRedis, key: string): Promise<unknown> {
+  return client.eval(TICK, 1, key);
 }

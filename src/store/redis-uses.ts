@@ -1,7 +1,7 @@
 import { changed } from "../domain/token.ts";
 import { decodeRecord } from "./record.ts";
-import type { RedisConnection } from "./redis-connection.ts";
 import { recordKey } from "./redis-keys.ts";
+import type { RedisNodes } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { replaceToken } from "./redis-writes.ts";
 import { tagIn } from "./shard.ts";
@@ -13,11 +13,7 @@ const AT_ONCE = 250;
 type Use = readonly [id: string, time: number];
 
 /** `TokenStore.noteUses` on Redis: the tokens of a shard together, because a script stays in one. */
-export async function noteUses(
-  writer: RedisConnection,
-  uses: ReadonlyMap<string, number>,
-  precision: number,
-): Promise<void> {
+export async function noteUses(nodes: RedisNodes, uses: ReadonlyMap<string, number>, precision: number): Promise<void> {
   let parts: Use[][] = [];
   let count = 0;
   for (const shard of Map.groupBy(uses, ([id]) => tagIn(id)).values()) {
@@ -26,29 +22,30 @@ export async function noteUses(
       parts.push(part);
       count += part.length;
       if (count < AT_ONCE) continue;
-      await noteParts(writer, parts, precision);
+      await noteParts(nodes, parts, precision);
       [parts, count] = [[], 0];
     }
   }
-  await noteParts(writer, parts, precision);
+  await noteParts(nodes, parts, precision);
 }
 
-async function noteParts(writer: RedisConnection, parts: readonly Use[][], precision: number): Promise<void> {
-  const others = await writer.use((client) => {
-    // Each way to the socket would cost more than its script does.
-    client.stream.cork();
-    const patches = parts.map((uses) => patchRecords(client, uses, precision));
-    client.stream.uncork();
-    return Promise.all(patches);
-  });
-  for (const use of others.flat()) await writer.use((client) => replaceRecord(client, use, precision));
+async function noteParts(nodes: RedisNodes, parts: readonly Use[][], precision: number): Promise<void> {
+  const others = await Promise.all(parts.map((uses) => patchRecords(nodes, uses, precision)));
+  for (const use of others.flat())
+    await nodes.note(recordKey(use[0]), (client) => replaceRecord(client, use, precision));
 }
 
-/** Answers the uses of those tokens that have other records. */
-async function patchRecords(client: ScriptedRedis, uses: readonly Use[], precision: number): Promise<Use[]> {
+/** Answers the uses of those tokens of a shard that have other records. */
+async function patchRecords(nodes: RedisNodes, uses: readonly Use[], precision: number): Promise<Use[]> {
   const keys = uses.map(([id]) => recordKey(id));
   const times = uses.map(([, time]) => time);
-  const others = await client.noteUses(keys.length, ...keys, precision, ...times);
+  const others = await nodes.note(keys[0] ?? "", (client) => {
+    // Each way to the socket would cost more than its script does.
+    const { stream } = client;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    return client.noteUses(keys.length, ...keys, precision, ...times);
+  });
   return uses.filter((_, position) => others.includes(position + 1));
 }
 

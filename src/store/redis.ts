@@ -1,24 +1,23 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { type Clock, systemClock } from "../domain/clock.ts";
+import type { Clock } from "../domain/clock.ts";
 import type { Owner, Token } from "../domain/token.ts";
-import type { ChangeFeed } from "./change-feed.ts";
-import { announce, subscribeToChanges } from "./redis-changes.ts";
-import { inspectRedis } from "./redis-checks.ts";
-import { type Reader, RedisConnection } from "./redis-connection.ts";
+import { decodeRecord } from "./record.ts";
+import { announce } from "./redis-changes.ts";
+import { openClusterNodes } from "./redis-cluster.ts";
 import type { Durability } from "./redis-durable.ts";
-import { RecordFinder } from "./redis-finds.ts";
-import { aliasKey, claimKey, FINGERPRINTS_KEY, FREE_KEY } from "./redis-keys.ts";
+import { aliasKey, claimKey, FINGERPRINTS_KEY, recordKey } from "./redis-keys.ts";
 import { parseRedisUrl, type RedisTls } from "./redis-location.ts";
+import type { RedisNodes, RedisReads } from "./redis-nodes.ts";
 import { RedisOutages } from "./redis-outages.ts";
 import { readPage } from "./redis-pages.ts";
 import { type Removal, removeTokens } from "./redis-removal.ts";
 import { PAUSE, RedisRemover } from "./redis-remover.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
+import { openServerNodes } from "./redis-server-nodes.ts";
 import { noteUses } from "./redis-uses.ts";
 import { insertToken, replaceToken, timeText } from "./redis-writes.ts";
 import { aliasTaken, contended, idTaken } from "./rules.ts";
-import { SHARD_KEY_LENGTH, shardTagger } from "./shard.ts";
+import { shardTagger } from "./shard.ts";
 import type { StoreListener } from "./store-events.ts";
 import type { Change, Claim, InsertOptions, Mark, PageRange, TokenStore } from "./token-store.ts";
 
@@ -30,67 +29,44 @@ const WRITTEN: ReadonlySet<string> = new Set(["inserted", "replaced", "repeated"
 export type { RedisTls };
 
 export interface RedisStoreOptions {
-  /** `redis://` or `rediss://`; see `parseRedisUrl`. */
+  /** Of a server, of sentinels or of a cluster; see `parseRedisUrl`. */
   readonly url: string;
   readonly tls?: RedisTls | undefined;
-  /** What `settled` acknowledges, and each write. Default: what the server has. */
+  /** What `settled` acknowledges, and each write. Default: what the master has. */
   readonly durability?: Durability | undefined;
   readonly listener?: StoreListener | undefined;
 }
 
 /**
- * Opens the store on one Redis server, 7.0 or newer.
+ * Opens the store on Redis 7.0 or newer: one server, a master that sentinels know, or a cluster.
  *
- * @throws INVALID_REQUEST for a URL of another form, STORE_UNAVAILABLE if the server does not serve us.
+ * @throws INVALID_REQUEST for a URL of another form, STORE_UNAVAILABLE if Redis does not serve us.
  */
 export async function openRedisStore({ url, tls, durability, listener }: RedisStoreOptions): Promise<TokenStore> {
-  const shared = { location: parseRedisUrl(url, tls), outages: new RedisOutages(listener) };
-  const freshKey = randomBytes(SHARD_KEY_LENGTH).toString("hex");
-  const writer = new RedisConnection({ ...shared, pipelining: false, shardKey: freshKey, durability });
-  await writer.open();
-  const { shardKey } = writer;
-  const reader = new RedisConnection({ ...shared, pipelining: true, shardKey });
-  try {
-    await reader.open();
-    const { connection, feed } = await subscribeToChanges({ ...shared, shardKey });
-    return new RedisStore({ reader, writer, subscriber: connection, feed, durability });
-  } catch (error) {
-    await Promise.all([writer.close(), reader.close()]);
-    throw error;
-  }
-}
-
-interface Means {
-  readonly reader: RedisConnection;
-  readonly writer: RedisConnection;
-  readonly subscriber: RedisConnection;
-  readonly feed: ChangeFeed;
-  readonly durability: Durability | undefined;
+  const { type, location } = parseRedisUrl(url, tls);
+  const options = {
+    durability: durability && durability.replicas > 0 ? durability : undefined,
+    outages: new RedisOutages(listener),
+  };
+  const opening = type === "cluster" ? openClusterNodes(location, options) : openServerNodes(location, options);
+  return new RedisStore(await opening);
 }
 
 class RedisStore implements TokenStore {
   readonly shardTag: (owner: Owner) => string;
   readonly clock: Clock;
   readonly settled: TokenStore;
-  readonly #means: Means;
-  readonly #reader: Reader;
-  readonly #finder: RecordFinder;
-  readonly #writer: RedisConnection;
+  readonly #nodes: RedisNodes;
+  readonly #reads: RedisReads;
   readonly #remover: RedisRemover;
-  readonly #feed: ChangeFeed;
 
-  constructor(means: Means, reader: Reader = means.reader) {
-    const { writer, feed, durability } = means;
-    this.#means = means;
-    this.#reader = reader;
-    this.#finder = new RecordFinder(reader);
-    this.#writer = writer;
-    this.#remover = new RedisRemover(reader, writer, (removal) => this.#remove(removal));
-    this.clock = writer.clock.now;
-    this.#feed = feed;
-    this.shardTag = shardTagger(Buffer.from(writer.shardKey, "hex"));
-    const settles = reader === means.reader && (durability?.replicas ?? 0) > 0;
-    this.settled = settles ? new RedisStore(means, { read: (run, callers) => writer.settle(run, callers) }) : this;
+  constructor(nodes: RedisNodes, reads: RedisReads = nodes) {
+    this.#nodes = nodes;
+    this.#reads = reads;
+    this.settled = nodes.settled === reads || nodes.settled === nodes ? this : new RedisStore(nodes, nodes.settled);
+    this.#remover = new RedisRemover(nodes, reads, (removal) => this.#remove(removal));
+    this.clock = nodes.clock;
+    this.shardTag = shardTagger(nodes.shardKey);
   }
 
   async insert(token: Token, options: InsertOptions = {}) {
@@ -100,12 +76,14 @@ class RedisStore implements TokenStore {
     return answer;
   }
 
-  find(id: string) {
-    return this.#finder.find(id);
+  /** A damaged record is the trouble of who asked for it, and of nobody else. */
+  async find(id: string) {
+    const bytes = await this.#reads.get(recordKey(id));
+    return bytes ? decodeRecord(id, bytes) : undefined;
   }
 
   findMany(ids: readonly string[]) {
-    return Promise.all(ids.map((id) => this.#finder.find(id)));
+    return Promise.all(ids.map((id) => this.find(id)));
   }
 
   replace(previous: Token, next: Token, mark?: Mark) {
@@ -113,22 +91,24 @@ class RedisStore implements TokenStore {
   }
 
   noteUses(uses: ReadonlyMap<string, number>, precision: number) {
-    return noteUses(this.#writer, uses, precision);
+    return noteUses(this.#nodes, uses, precision);
   }
 
   async claim({ tag, name, value, until }: Claim) {
     const key = claimKey(tag, name);
-    const known = await this.#writer.settle((client) => client.set(key, value, "PXAT", timeText(until), "NX", "GET"));
+    const known = await this.#nodes.write(key, (client) =>
+      client.set(key, value, "PXAT", timeText(until), "NX", "GET"),
+    );
     return known ?? value;
   }
 
   async findClaim(tag: string, name: string) {
-    return (await this.#reader.read((client) => client.get(claimKey(tag, name)))) ?? undefined;
+    return (await this.#reads.get(claimKey(tag, name)))?.toString();
   }
 
   async addAlias(alias: string, id: string, purgeTime: number | undefined) {
     const key = aliasKey(alias);
-    await this.#writer.settle(async (client) => {
+    await this.#nodes.write(key, async (client) => {
       const until = purgeTime === undefined ? undefined : timeText(purgeTime);
       const known = await (until === undefined
         ? client.set(key, id, "NX", "GET")
@@ -140,13 +120,11 @@ class RedisStore implements TokenStore {
   }
 
   findAliases(aliases: readonly string[]) {
-    return this.#reader.read((client) => {
-      return Promise.all(aliases.map(async (alias) => (await client.get(aliasKey(alias))) ?? undefined));
-    });
+    return Promise.all(aliases.map(async (alias) => (await this.#reads.get(aliasKey(alias)))?.toString()));
   }
 
   page(range: PageRange) {
-    return this.#reader.read((client) => readPage(client, this.shardTag, range));
+    return readPage(this.#reads, this.shardTag, range);
   }
 
   remove(id: string) {
@@ -160,22 +138,23 @@ class RedisStore implements TokenStore {
   /** Writes these tokens, and tells of it. */
   #write<T extends string>(ids: readonly string[], run: (client: ScriptedRedis) => Promise<T>) {
     const changes = ids.map((id) => ({ type: "changed", id }) as const);
-    return announce(this.#feed, this.#writeUnlessPaused(run), changes, (answer) => WRITTEN.has(answer));
+    return announce(this.#nodes.feed, this.#writeUnlessPaused(ids, run), changes, (answer) => WRITTEN.has(answer));
   }
 
   /** Runs one step of a removal, and tells of it. */
   #remove(removal: Removal) {
-    const removing = this.#writer.settle((client) => removeTokens(client, removal));
     const changes = removal.tokens.map(({ id }) => ({ type: "deleted", id }) as const);
-    return announce(this.#feed, removing, changes, (count) => count !== undefined);
+    const removing = this.#nodes.write(recordKey(changes[0]?.id ?? ""), (client) => removeTokens(client, removal));
+    return announce(this.#nodes.feed, removing, changes, (count) => count !== undefined);
   }
 
   /** A write that waits, for a second at most, while a removal holds up its owner's writes. */
   async #writeUnlessPaused<T extends string>(
+    ids: readonly string[],
     run: (client: ScriptedRedis) => Promise<T>,
   ): Promise<Exclude<T, "paused">> {
     for (let waited = 0; waited <= PAUSE; waited += PAUSE_POLL) {
-      const answer = await this.#writer.settle(run);
+      const answer = await this.#nodes.write(recordKey(ids[0] ?? ""), run);
       if (answer !== "paused") return answer as Exclude<T, "paused">;
       await setTimeout(PAUSE_POLL);
     }
@@ -183,27 +162,23 @@ class RedisStore implements TokenStore {
   }
 
   subscribe(listener: (change: Change) => void) {
-    return this.#feed.subscribe(listener);
+    return this.#nodes.feed.subscribe(listener);
   }
 
   async adoptKeys(fingerprints: readonly string[]) {
-    return this.#writer.settle(async (client) => (await client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints)) === 1);
+    const adopt = (client: ScriptedRedis) => client.adoptKeys(FINGERPRINTS_KEY, ...fingerprints);
+    return (await this.#nodes.write(FINGERPRINTS_KEY, adopt)) === 1;
   }
 
   inspect() {
-    const { durability } = this.#means;
-    const lead = this.clock() - systemClock();
-    return this.#writer.use((client) => inspectRedis(client, { durability, lead, freeKey: FREE_KEY }));
+    return this.#nodes.inspect();
   }
 
-  async ping() {
-    const { reader, writer } = this.#means;
-    await Promise.all([reader, writer].map((connection) => connection.ping()));
+  ping() {
+    return this.#nodes.ping();
   }
 
-  async close() {
-    this.#feed.close();
-    const { reader, writer, subscriber } = this.#means;
-    await Promise.all([reader, writer, subscriber].map((connection) => connection.close()));
+  close() {
+    return this.#nodes.close();
   }
 }

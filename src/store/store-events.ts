@@ -1,6 +1,6 @@
 /** What happens to a store that its operator should know, told once however many calls it concerns. */
 export type StoreEvent =
-  /** It can't be used. Also for each further reason why that stays so. */
+  /** It can't be used, or a part of it. Also for each further reason why that stays so. */
   | { readonly type: "lost"; readonly cause: string }
   /** It can be used again. */
   | { readonly type: "back"; readonly milliseconds: number }

@@ -3,7 +3,7 @@ import type { Client } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { useKinds } from "../support/kinds.ts";
-import { type LossyProxy, startProxy } from "../support/proxy.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { startService } from "../support/service.ts";
 import { onSqlite, outcomeOf, refusalOf, verdictOf } from "./world.ts";
@@ -94,7 +94,7 @@ async function expectCarriedOut(root: Root, calls: Record<string, () => Promise<
 
 describe("on Redis, no call that could not write answers success", () => {
   let redis: RedisServer;
-  let proxy: LossyProxy;
+  let proxy: TcpProxy;
   let root: Root;
   beforeEach(async () => {
     redis = await startRedis({ config: { appendonly: "yes", appendfsync: "always" } });

@@ -3,7 +3,7 @@ import type { Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { useKinds } from "../support/kinds.ts";
-import { type LossyProxy, startProxy } from "../support/proxy.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
 import { onEachStore, refusalOf } from "./world.ts";
 
@@ -18,7 +18,7 @@ onEachStore((world) => {
   };
 
   describe("where the connection breaks before the answer, a repeat answers what the first call has made:", () => {
-    let proxy: LossyProxy;
+    let proxy: TcpProxy;
     beforeAll(async () => {
       proxy = await startProxy(Number(new URL(world.service.url).port));
     });

@@ -56,6 +56,16 @@ describe("a variable is read", () => {
       { dataFolder: "./data", store: { location: "redis://h:6379/1", shared: true, tls: {} } },
     ],
     ["LATCHKEY_STORE", "rediss://u:p@h", { store: { location: "rediss://u:p@h", shared: true, tls: {} } }],
+    [
+      "LATCHKEY_STORE",
+      "rediss+cluster://h1,h2",
+      { store: { location: "rediss+cluster://h1,h2", shared: true, tls: {} } },
+    ],
+    [
+      "LATCHKEY_STORE",
+      "redis+sentinel://h1/m",
+      { store: { location: "redis+sentinel://h1/m", shared: true, tls: {} } },
+    ],
     ["LATCHKEY_KEYS", "/etc/keys.yaml", { keysPath: "/etc/keys.yaml", dataFolder: "./data" }],
     ["LATCHKEY_ROOT_TOKEN", "x".repeat(32), { rootToken: "x".repeat(32) }],
     ["LATCHKEY_CORS_ORIGINS", "https://a.example", { corsOrigins: ["https://a.example"] }],
@@ -166,7 +176,7 @@ describe("LATCHKEY_ISSUER", () => {
 });
 
 describe("a bad value refuses to start, with one line that says what is wrong and does not repeat it", () => {
-  const store = "LATCHKEY_STORE must be sqlite:<path>, redis://… or rediss://…";
+  const store = "LATCHKEY_STORE must be sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…";
   const listen = "LATCHKEY_LISTEN must be host:port, for example 127.0.0.1:8080";
   const origins = "LATCHKEY_CORS_ORIGINS must be origins such as https://console.example.com with commas between, or *";
   const rootToken =
@@ -203,7 +213,10 @@ describe("a bad value refuses to start, with one line that says what is wrong an
       "SQLITE:x",
       "postgres://h",
       " redis://h",
-      "redis+cluster://h",
+      "redis+cluster:h",
+      "redis+cluster://h/1",
+      "redis+sentinel://h",
+      "redis+ring://h",
     ].map((value) => [store, value]),
     ...[
       "a.example",

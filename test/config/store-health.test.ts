@@ -53,7 +53,7 @@ test("what happens to a store is one line, with what to do", () => {
     {
       level: 50,
       cause: "Redis at h:1: ECONNREFUSED",
-      msg: "the store is lost: calls are answered UNAVAILABLE until it is back",
+      msg: "the store, or a part of it, is lost: calls that need it are answered UNAVAILABLE until it is back",
     },
     { level: 30, ms: 5, msg: "the store is back" },
     {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { MAX_AGE } from "../../src/auth/caller-cache.ts";
 import { outcomeOf } from "../attacks/world.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
-import { type LossyProxy, startProxy } from "../support/proxy.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
@@ -19,7 +19,7 @@ const CALLERS = 4;
 
 let folder: string;
 let redis: RedisServer;
-let proxy: LossyProxy;
+let proxy: TcpProxy;
 /** Here tokens are taken back, and there, beyond a proxy, they call. */
 let here: TestService;
 let there: ServiceProcess;

@@ -440,7 +440,8 @@ export function describeTokenStore(name: string, open: OpenStore, timesTold = 1)
       });
 
       it("are not told where nothing changed", async () => {
-        const token = newToken(store, newOwner(), { parentId: "000gone" });
+        const owner = newOwner();
+        const token = newToken(store, owner, { parentId: newToken(store, owner).id });
         const marker = newToken(store, newOwner());
         const { changes, stop } = note([token, marker]);
         await store.insert(token);

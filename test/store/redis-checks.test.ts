@@ -15,7 +15,7 @@ const SOUND = { appendonly: "yes", appendfsync: "always" };
 
 function inspect({ admin }: RedisServer, replicas = 0, lead = 0): Promise<Weakness[]> {
   const durability = { replicas, timeout: 100 };
-  return inspectRedis(admin as ScriptedRedis, { durability, lead, freeKey: "lk:none" });
+  return inspectRedis(admin as ScriptedRedis, { durability, lead });
 }
 
 async function describeWeaknesses(...asked: Parameters<typeof inspect>): Promise<string[]> {

@@ -3,7 +3,7 @@ import { changed, type Token } from "../../src/domain/token.ts";
 import { openRedisStore } from "../../src/store/redis.ts";
 import type { StoreEvent } from "../../src/store/store-events.ts";
 import type { TokenStore } from "../../src/store/token-store.ts";
-import { type LossyProxy, startProxy } from "../support/proxy.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { HOUR, insertToken, newOwner, newToken } from "./tokens.ts";
 
@@ -19,7 +19,7 @@ async function start(): Promise<RedisServer> {
 }
 
 /** A replica that hears its master through a proxy, and is up to date. */
-async function startReplica(master: RedisServer): Promise<{ replica: RedisServer; link: LossyProxy }> {
+async function startReplica(master: RedisServer): Promise<{ replica: RedisServer; link: TcpProxy }> {
   const [replica, link] = [await start(), await startProxy(master.port)];
   cleanup.push(() => link.close());
   await replica.admin.replicaof("127.0.0.1", link.port);

@@ -163,11 +163,20 @@ it("removes twice as many tokens with twice as many commands", async () => {
   expect(await countCommands(8 * REMOVE_BATCH)).toBeLessThan(2.3 * few);
 });
 
-describe("a node of a cluster", () => {
+describe("a cluster of one node", () => {
+  it("is no Redis server of its own", async () => {
+    const node = await startRedis({ cluster: true });
+    onTestFinished(() => node.stop());
+    await expect(openRedisStore({ url: node.url })).rejects.toMatchObject({
+      reason: "INVALID_REQUEST",
+      message: "the Redis server is a node of a cluster, whose location is redis[s]+cluster://…",
+    });
+  });
+
   it("carries out every write, each of which stays in one slot", async () => {
     const node = await startRedis({ cluster: true });
     onTestFinished(() => node.stop());
-    const store = await openRedisStore({ url: node.url });
+    const store = await openRedisStore({ url: node.url.replace("redis:", "redis+cluster:") });
     onTestFinished(() => store.close());
     const held = { label: "x", holdsLabel: true, holdsPlace: true, purgeTime: Date.now() + HOUR };
     const parent = await insertToken(store, newOwner(), { ...held, kind: "refresh" });

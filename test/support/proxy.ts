@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy in front of a port of this machine, which can lose what comes back. */
-export interface LossyProxy {
+/** A TCP proxy in front of a server, which can do what networks do. */
+export interface TcpProxy {
   readonly port: number;
   /** From now on, what comes back is dropped. */
   swallowAnswers(): void;
@@ -10,6 +10,12 @@ export interface LossyProxy {
   swallowAnswersTo(request: RegExp): void;
   /** From now on, what Redis publishes is dropped, and nothing else: nobody can tell that it is missing. */
   dropMessages(): void;
+  /** From now on, all that is sent arrives so many milliseconds later, each way. 0 is as it was. */
+  delay(milliseconds: number): void;
+  /** A black hole: connections stay, new ones are accepted, and nothing arrives. */
+  hold(): void;
+  /** Ends the black hole. What was sent in the meantime arrives, as it does when TCP sends it again. */
+  release(): void;
   /** Breaks all connections. New ones can be made. */
   cut(): void;
   close(): void;
@@ -18,22 +24,39 @@ export interface LossyProxy {
 /** How Redis announces what was published. */
 const MESSAGE = "\r\nmessage\r\n";
 
-export async function startProxy(target: number): Promise<LossyProxy> {
+/** What holds for all connections now. */
+interface Weather {
+  passesAnswers: boolean;
+  delay: number;
+  held: boolean;
+  dropsMessages: boolean;
+  unanswered: RegExp | undefined;
+}
+
+export async function startProxy(target: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let passes = true;
-  let dropsMessages = false;
-  let unanswered: RegExp | undefined;
-  const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => {}));
+  const lanes = new Set<() => void>();
+  const weather: Weather = {
+    passesAnswers: true,
+    delay: 0,
+    held: false,
+    dropsMessages: false,
+    unanswered: undefined,
+  };
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const upstream = connect({ port: target, host, allowHalfOpen: true, noDelay: true });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket.on("error", () => {}));
+      socket.once("close", () => sockets.delete(socket));
+    }
     let isAnswered = true;
-    const isDropped = (data: Buffer) => !passes || !isAnswered || (dropsMessages && data.includes(MESSAGE));
-    client.on("data", (data) => {
-      if (unanswered?.test(data.toString("latin1"))) isAnswered = false;
+    openLane(client, upstream, weather, lanes, (data) => {
+      if (weather.unanswered?.test(data.toString("latin1"))) isAnswered = false;
+      return true;
     });
-    client.pipe(upstream);
-    upstream.on("data", (data) => isDropped(data) || client.write(data)).on("end", () => client.end());
-    client.on("close", () => upstream.destroy());
+    openLane(upstream, client, weather, lanes, (data) => {
+      return weather.passesAnswers && isAnswered && !(weather.dropsMessages && data.includes(MESSAGE));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -44,16 +67,26 @@ export async function startProxy(target: number): Promise<LossyProxy> {
   return {
     port: typeof address === "object" && address ? address.port : 0,
     swallowAnswers: () => {
-      passes = false;
+      weather.passesAnswers = false;
     },
     passAnswers: () => {
-      passes = true;
+      weather.passesAnswers = true;
+    },
+    delay: (milliseconds) => {
+      weather.delay = milliseconds;
+    },
+    hold: () => {
+      weather.held = true;
+    },
+    release: () => {
+      weather.held = false;
+      for (const flush of lanes) flush();
     },
     swallowAnswersTo: (request) => {
-      unanswered = request;
+      weather.unanswered = request;
     },
     dropMessages: () => {
-      dropsMessages = true;
+      weather.dropsMessages = true;
     },
     cut,
     close: () => {
@@ -61,4 +94,42 @@ export async function startProxy(target: number): Promise<LossyProxy> {
       server.close();
     },
   };
+}
+
+/** Carries what one socket says to the other, in order. `lanes` has, as long as it lives, how to make it look again. */
+function openLane(
+  from: Socket,
+  to: Socket,
+  weather: Weather,
+  lanes: Set<() => void>,
+  passes: (data: Buffer) => boolean,
+): void {
+  const onTheWay: { readonly event: Buffer | "end" | "reset"; readonly due: number }[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  const deliver = (event: Buffer | "end" | "reset") => {
+    if (event === "reset") to.destroy();
+    else if (event === "end") to.end();
+    else if (passes(event)) to.write(event);
+    if (typeof event === "string") lanes.delete(flush);
+  };
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    for (let next = onTheWay[0]; next !== undefined && !weather.held; next = onTheWay[0]) {
+      const wait = next.due - performance.now();
+      if (wait > 0) {
+        timer = setTimeout(flush, wait);
+        return;
+      }
+      onTheWay.shift();
+      deliver(next.event);
+    }
+  };
+  const send = (event: Buffer | "end" | "reset") => {
+    onTheWay.push({ event, due: weather.delay === 0 ? 0 : performance.now() + weather.delay });
+    if (timer === undefined) flush();
+  };
+  lanes.add(flush);
+  from.on("data", send).once("end", () => send("end"));
+  from.once("close", (failed) => failed && send("reset"));
 }

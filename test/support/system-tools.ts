@@ -18,6 +18,7 @@ const TOOLS: readonly Tool[] = [
   { command: "chromium", package: "chromium" },
   { command: "openssl", package: "openssl" },
   { command: "curl", package: "curl" },
+  { command: "ip", package: "iproute2" },
   { command: DEBIAN_PYTHON, module: "grpc", package: "python3-grpcio" },
   { command: DEBIAN_PYTHON, module: "hpack", package: "python3-hpack" },
   { command: "h2load", package: "nghttp2-client" },
@@ -46,10 +47,9 @@ function isThere({ command, module }: Tool): boolean {
   return isExecutable(command) && spawnSync(command, ["-c", `import ${module}`]).status === 0;
 }
 
-/** The path of a command; undefined if it is not there. */
+/** The path of a command; undefined if it is not there. Looks where root's commands are, too: not every PATH has them. */
 export function findOnPath(command: string): string | undefined {
-  return (process.env.PATH ?? "")
-    .split(delimiter)
+  return [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"]
     .map((folder) => join(folder, command))
     .find(isExecutable);
 }

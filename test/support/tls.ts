@@ -10,8 +10,8 @@ export interface KeyPair {
 }
 
 export interface Authority extends KeyPair {
-  /** A certificate for `localhost` and 127.0.0.1. */
-  issueServer(): KeyPair;
+  /** A certificate for `localhost`, 127.0.0.1 and these addresses. */
+  issueServer(addresses?: readonly string[]): KeyPair;
   /** A certificate for a client with this common name; a negative number of days makes one that has expired. */
   issueClient(name: string, days?: number): KeyPair;
 }
@@ -23,8 +23,9 @@ export function createAuthority(name = "test authority"): Authority {
   const authority = issue({ subject, extensions, days: 2 });
   return {
     ...authority,
-    issueServer() {
-      const extensions = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
+    issueServer(addresses = []) {
+      const names = ["DNS:localhost", ...["127.0.0.1", ...addresses].map((address) => `IP:${address}`)];
+      const extensions = `subjectAltName=${names.join()}\nextendedKeyUsage=serverAuth\n`;
       return issue({ subject: "/CN=localhost", extensions, days: 2, signer: authority });
     },
     issueClient(client, days = 2) {

@@ -1,0 +1,43 @@
+import { tickKey } from "./redis-keys.ts";
+import { SLOTS, slotOf } from "./redis-slots.ts";
+
+/** In how many of a node's slots it is ticked. */
+const OWN = 2;
+
+/** From the first slot to the last one. */
+export type SlotRange = readonly [first: number, last: number];
+
+/**
+ * Keys by which a cluster's node is ticked, of which one is enough. A slot that is on its way to another node takes no new key, and the
+ * slot that a step has just touched may be another node's by now.
+ */
+export class TickKeys {
+  #own: string[] = [];
+  #lastStep: string | undefined;
+
+  /** Of slots that are the node's, and of the last step's: it is the only one of a node that is given its first slot. */
+  get all(): readonly string[] {
+    return this.#lastStep === undefined ? this.#own : [...this.#own, tickKey(this.#lastStep)];
+  }
+
+  /** What the node has been found to hold. */
+  set ranges(ranges: readonly SlotRange[]) {
+    const holds = (key: string) => isIn(ranges, slotOf(key));
+    this.#own = this.#own.filter(holds);
+    // Somewhere, so that they do not lie beside each other. One of three masters' is found at once, a single slot in some milliseconds.
+    let name = Math.floor(Math.random() * SLOTS);
+    for (let tries = 0; this.#own.length < OWN && tries < SLOTS * OWN; tries++) {
+      const key = tickKey(String(name++));
+      if (holds(key)) this.#own.push(key);
+    }
+  }
+
+  /** A step was carried out there. */
+  follow(key: string): void {
+    this.#lastStep = key;
+  }
+}
+
+function isIn(ranges: readonly SlotRange[], slot: number): boolean {
+  return ranges.some(([first, last]) => first <= slot && slot <= last);
+}
