@@ -17,8 +17,6 @@ const minutes = Number(values.minutes);
 if (!(minutes >= 2)) throw new Error("--minutes must be 2 or more");
 provideTools("The soak", [{ command: "redis-server", package: "redis-server" }]);
 
-// So that what was started is stopped, too.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 const record = await soak(longPlan(minutes), (text) => console.log(text));
 const table = soakTable(record, LONG);
 console.log(`\n${table}\n`);

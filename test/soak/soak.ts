@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
+import { createFolder } from "../support/at-end.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN } from "../support/service.ts";
@@ -63,19 +63,13 @@ export interface SoakRecord {
 /** Starts a service as `npm start` does, on a Redis of its own, and has clients call it for a while. */
 export async function soak(plan: SoakPlan, say: (text: string) => void = () => {}): Promise<SoakRecord> {
   await using opened = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), "latchkey-soak-"));
-  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+  // The service works in it, and ends with it, however this process does.
+  const folder = createFolder("latchkey-soak-");
+  opened.defer(() => folder.remove());
   const redis = await startRedis({ config: { appendonly: "yes" } });
   opened.defer(() => redis.stop());
-  const service = startProcesses(plan, redis.url, folder);
+  const service = startProcesses(plan, redis.url, folder.path);
   opened.defer(() => service.destroy());
-  // Where this process is told to end in between.
-  const destroy = () => {
-    service.destroy();
-    void redis.kill();
-  };
-  process.once("exit", destroy);
-  opened.defer(() => void process.off("exit", destroy));
   const url = await untilServing(service);
   const pids = pidsOf(service);
   const inspectors = await openInspectors(service, pids.length);
