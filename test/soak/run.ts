@@ -12,12 +12,19 @@ import { findingsIn, LONG } from "./verdict.ts";
 const FULL = 30;
 const PAGE = join(import.meta.dirname, "../../docs/soak.md");
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: String(FULL) } } });
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: String(FULL) },
+    /** A file for all that was measured, as JSON. */
+    record: { type: "string" },
+  },
+});
 const minutes = Number(values.minutes);
 if (!(minutes >= 2)) throw new Error("--minutes must be 2 or more");
 provideTools("The soak", [{ command: "redis-server", package: "redis-server" }]);
 
 const record = await soak(longPlan(minutes), (text) => console.log(text));
+if (values.record) writeFileSync(values.record, JSON.stringify({ ...record, faults: [...record.faults] }));
 const table = soakTable(record, LONG);
 console.log(`\n${table}\n`);
 const findings = findingsIn(record, LONG);
