@@ -92,9 +92,10 @@ describe.each(topologies)("on %s, a token that was taken back", { timeout: 120_0
     ["the subscriptions are killed", ({ killSubscriptions }) => killSubscriptions()],
     ["all connections are cut", async ({ proxies }) => proxies.forEach(({ cut }) => void cut())],
   ];
-  test.each(cuts)("is refused as soon as the news is known to be lost: %s", async (_what, cut) => {
+  test.for(cuts)("is refused as soon as the news is known to be lost: %s", async ([what, cut], { annotate }) => {
     for (const { dropMessages } of topology.proxies) dropMessages();
     const refusals = await takeBack(ROUNDS_CUT, remove, () => cut(topology));
+    await annotate(`${what} | ${describeRefusals(refusals)}`);
     const letIn = refusals.map((refusal) => refusal.letIn);
     expect(percentile(letIn, 1)).toBeLessThan(PROMISED);
     expect(percentile(letIn, 0.5)).toBeLessThan(PROMISED / 2);
