@@ -1,24 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { Redis } from "ioredis";
 import { createFolder } from "../support/at-end.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN } from "../support/service.ts";
-import { ANY_INSPECTOR_PORT, type Inspector, openInspectors } from "./inspector.ts";
+import { ANY_INSPECTOR_PORT, openInspectors } from "./inspector.ts";
 import { Load } from "./load.ts";
 import { faultsInLog } from "./log-faults.ts";
-import {
-  childrenOf,
-  type Holdings,
-  prepareSamples,
-  type RestingHoldings,
-  type StoreHoldings,
-  sampleAtRest,
-  sampleProcess,
-  sampleStore,
-} from "./sample.ts";
+import { countKeys, Lookout, type Sample } from "./lookout.ts";
+import { childrenOf, type Holdings, prepareSamples, type RestingHoldings, sampleStore } from "./sample.ts";
 import { SOAK_KINDS, settle } from "./site.ts";
 import { Tally } from "./tally.ts";
 
@@ -36,15 +27,6 @@ export interface SoakPlan {
   readonly patience: number;
   /** An expression that runs in each worker before anything counts: a leak, to see whether it is found. */
   readonly plant?: string;
-}
-
-/** What the processes and Redis hold at a moment. */
-export interface Sample<Held extends Holdings = Holdings> {
-  /** Milliseconds since the clients began. */
-  readonly time: number;
-  /** The primary first, where there are workers. */
-  readonly processes: readonly Held[];
-  readonly store: StoreHoldings;
 }
 
 export interface SoakRecord {
@@ -84,7 +66,7 @@ export async function soak(plan: SoakPlan, say: (text: string) => void = () => {
   if (plan.plant) for (const { evaluate } of inspectors.slice(plan.workers > 1 ? 1 : 0)) await evaluate(plan.plant);
 
   await callFor(new Load(site), plan.warmUp);
-  const before = await look.whenAtRest(keys, plan);
+  const before = await look.whenAtRest(keys, plan.life + plan.patience);
   say(`warmed up with ${tally.calls} calls`);
 
   const samples: Sample[] = [];
@@ -100,7 +82,7 @@ export async function soak(plan: SoakPlan, say: (text: string) => void = () => {
   await load.stop();
   over.abort();
   const reloads = await reloading;
-  const after = await look.whenAtRest(keys, plan, before);
+  const after = await look.whenAtRest(keys, plan.life + plan.patience, before);
 
   if (pidsOf(service).join() !== pids.join()) tally.note("a process has ended, and another one took its place");
   // A process that is looked into does not end.
@@ -158,77 +140,4 @@ function progress(samples: readonly Sample[], tally: Tally): string {
     `descriptors ${each(({ descriptors }) => descriptors)}, listeners ${each(({ listeners }) => listeners)}`,
     `Redis ${(store.memory / 2 ** 20).toFixed(1)} with ${countKeys(store)} keys`,
   ].join("; ");
-}
-
-export function countKeys({ keys }: StoreHoldings): number {
-  return Object.values(keys).reduce((sum, count) => sum + count, 0);
-}
-
-/** Takes the samples. */
-class Lookout {
-  readonly #inspectors: readonly Inspector[];
-  readonly #redis: Redis;
-  #began = performance.now();
-
-  constructor(inspectors: readonly Inspector[], redis: Redis) {
-    this.#inspectors = inspectors;
-    this.#redis = redis;
-  }
-
-  begin(): void {
-    this.#began = performance.now();
-  }
-
-  get time(): number {
-    return performance.now() - this.#began;
-  }
-
-  sample(): Promise<Sample> {
-    return this.#sample(sampleProcess);
-  }
-
-  /**
-   * Waits until all that ends by itself has ended, for a while, and answers what there is then.
-   *
-   * @param keys what Redis held before any client came.
-   * @param goal what the processes held the last time; else they have to hold the same twice.
-   */
-  async whenAtRest(
-    keys: StoreHoldings["keys"],
-    { life, patience }: SoakPlan,
-    goal?: Sample<RestingHoldings>,
-  ): Promise<Sample<RestingHoldings>> {
-    const deadline = performance.now() + life + patience;
-    for (let last: Sample<RestingHoldings> | undefined; ; ) {
-      const now = await this.#sample(sampleAtRest);
-      const reference = goal ?? last;
-      const isAtRest = reference !== undefined && holdsNoMore(now, reference) && sameKeys(now.store.keys, keys);
-      if (isAtRest || performance.now() > deadline) return now;
-      last = now;
-      await setTimeout(1000);
-    }
-  }
-
-  async #sample<Held extends Holdings>(take: (inspector: Inspector) => Promise<Held>): Promise<Sample<Held>> {
-    const { time } = this;
-    const processes: Held[] = [];
-    // One after the other: each stands still meanwhile.
-    for (const inspector of this.#inspectors) processes.push(await take(inspector));
-    return { time, processes, store: await sampleStore(this.#redis) };
-  }
-}
-
-/** What it holds that is counted, and not measured. */
-export const COUNTED = ["descriptors", "resources", "listeners", "allListeners", "emitters"] as const;
-
-function holdsNoMore({ processes }: Sample<RestingHoldings>, reference: Sample<RestingHoldings>): boolean {
-  return processes.every((held, index) => {
-    const other = reference.processes[index];
-    return COUNTED.every((name) => held[name] <= (other?.[name] ?? 0));
-  });
-}
-
-function sameKeys(keys: StoreHoldings["keys"], others: StoreHoldings["keys"]): boolean {
-  const prefixes = new Set([...Object.keys(keys), ...Object.keys(others)]);
-  return [...prefixes].every((prefix) => keys[prefix] === others[prefix]);
 }

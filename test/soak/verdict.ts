@@ -1,6 +1,7 @@
 import { type Growth, gainOf, growthOf } from "./growth.ts";
+import { COUNTED, countKeys, type Sample } from "./lookout.ts";
 import type { Holdings, RestingHoldings } from "./sample.ts";
-import { COUNTED, countKeys, type Sample, type SoakRecord } from "./soak.ts";
+import type { SoakRecord } from "./soak.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
