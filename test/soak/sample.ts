@@ -24,6 +24,8 @@ export interface RestingHoldings extends Holdings {
   readonly allListeners: number;
   /** How many of these there are. */
   readonly emitters: number;
+  /** All that JavaScript can hold and that is more than a number or a text, functions included. */
+  readonly objects: number;
 }
 
 /** What Redis holds. */
@@ -86,10 +88,12 @@ export async function sampleAtRest(inspector: Inspector): Promise<RestingHolding
   const count = (prototype: string, how: string) => inspector.overInstances<Counted>(prototype, how);
   const emitters = await count("process.getBuiltinModule('node:events').prototype", COUNT_LISTENERS);
   const targets = await count("EventTarget.prototype", COUNT_TARGETS);
+  const objects = await inspector.overInstances<number>("Object.prototype", "function () { return this.length; }");
   return {
     ...(await sampleProcess(inspector)),
     emitters: emitters.objects + targets.objects,
     allListeners: emitters.listeners + targets.listeners,
+    objects,
   };
 }
 

@@ -41,7 +41,7 @@ test("it finds what stays: memory, listeners, descriptors, timers", { timeout: 1
     plant: LEAKS,
   });
   const findings = findingsIn(record, SHORT);
-  for (const name of ["heap", "descriptors", "resources", "allListeners"]) {
+  for (const name of ["objects", "descriptors", "resources", "allListeners"]) {
     expect(findings).toContainEqual(expect.stringMatching(new RegExp(`^worker [12] at rest has \\d+ ${name}`)));
   }
 });

@@ -10,23 +10,23 @@ export function soakTable(record: SoakRecord, bounds: Bounds): string {
   const wrong = [...faults.values()].reduce((sum, count) => sum + count, 0);
   const minutes = (samples.at(-1)?.time ?? 0) / 60_000;
   const lines = [
-    `${minutes.toFixed(0)} minutes, ${plan.workers} workers, ${calls.toLocaleString("en")} calls, ${samples.length} samples, ` +
+    `${Number(minutes.toFixed(1))} minutes, ${plan.workers} workers, ${calls.toLocaleString("en")} calls, ${samples.length} samples, ` +
       `the keys read ${reloads} times: **${wrong} wrong answers and errors**.`,
     "",
     "| while clients call |  | second quarter | last quarter | trend | bound |",
     "| --- | --- | --- | --- | --- | --- |",
     ...rowsOf(record, bounds).map(showRow),
     "",
-    "| at rest, before and after |  | " +
-      "heap (MiB) | descriptors | handles and timers | listeners of all objects | objects with listeners |",
+    "| at rest, before → after | " +
+      "heap (MiB) | descriptors | handles and timers | listeners | objects that can be listened to | all objects |",
     "| --- | --- | --- | --- | --- | --- | --- |",
     ...placesOf(plan.workers).map((where, index) => {
       const [first, last] = [before, after].map(({ processes }) => processes[index]);
       if (!first || !last) return "";
-      const counts = (["descriptors", "resources", "allListeners", "emitters"] as const).map(
+      const counts = (["descriptors", "resources", "allListeners", "emitters", "objects"] as const).map(
         (name) => `${first[name]} → ${last[name]}`,
       );
-      return `| ${where} | | ${show("heap", first.heap)} → ${show("heap", last.heap)} | ${counts.join(" | ")} |`;
+      return `| ${where} | ${show("heap", first.heap)} → ${show("heap", last.heap)} | ${counts.join(" | ")} |`;
     }),
     "",
     `Keys in Redis at rest: ${Object.entries(before.store.keys)

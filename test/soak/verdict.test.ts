@@ -18,6 +18,7 @@ const usual: RestingHoldings = {
   listeners: 60,
   allListeners: 90,
   emitters: 120,
+  objects: 60_000,
 };
 const store = { memory: 2 * MIB, clients: 7, keys: { "lk:t": 100, "lk:s": 100 } };
 
@@ -70,6 +71,14 @@ describe("a soak", () => {
       expect(findingsIn(record, LONG)).toEqual([`worker 2 at rest has ${now} ${name}, and had ${then}`]);
     },
   );
+
+  test("that leaves more objects behind than a few that are made once is not", () => {
+    const objects = usual.objects + LONG.restingObjects;
+    expect(findingsIn(recordOf({ after: sampleOf(0, { objects }) }), LONG)).toEqual([]);
+    expect(findingsIn(recordOf({ after: sampleOf(0, { objects: objects + 1 }) }), LONG)).toEqual([
+      `worker 2 at rest has ${objects + 1} objects, and had ${usual.objects}`,
+    ]);
+  });
 
   test("that leaves keys behind, of a sort that was there or not, is not", () => {
     const after = sampleOf(0, {}, { keys: { "lk:t": 101, "lk:s": 100, "lk:p": 1 } });

@@ -1,6 +1,6 @@
 import { type Growth, gainOf, growthOf } from "./growth.ts";
 import { COUNTED, countKeys, type Sample } from "./lookout.ts";
-import type { Holdings, RestingHoldings } from "./sample.ts";
+import type { RestingHoldings } from "./sample.ts";
 import type { SoakRecord } from "./soak.ts";
 
 const KIB = 1024;
@@ -19,6 +19,8 @@ export interface Bounds {
   readonly keys: number;
   /** Of heap and of external memory, from rest to rest. */
   readonly restingMemory: number;
+  /** Of objects, from rest to rest: much finer than memory, of which V8 takes some for itself as it likes. */
+  readonly restingObjects: number;
 }
 
 /** Of a run over at least half an hour. What the clients have open swings, and so does what belongs to that. */
@@ -33,6 +35,7 @@ export const LONG: Bounds = {
   storeClients: 1,
   keys: 50,
   restingMemory: 2 * MIB,
+  restingObjects: 500,
 };
 
 /** Of a run of half a minute, in which the memory of the process has not grown to what it needs, and every median is one of few. */
@@ -45,6 +48,8 @@ export const SHORT: Bounds = {
   storeMemory: 512 * KIB,
   storeClients: 2,
   keys: 200,
+  restingMemory: 6 * MIB,
+  restingObjects: 3000,
 };
 
 /** One figure of one process, or of Redis, over the run. */
@@ -93,10 +98,11 @@ export function findingsIn(record: SoakRecord, bounds: Bounds): string[] {
 }
 
 function compareAtRest(where: string, before: RestingHoldings, after: RestingHoldings, bounds: Bounds): string[] {
-  const gains = (name: keyof Holdings | "allListeners" | "emitters") => after[name] - before[name];
+  const gains = (name: keyof RestingHoldings) => after[name] - before[name];
   const more = [
     ...COUNTED.filter((name) => gains(name) > 0),
     ...(["heap", "external"] as const).filter((name) => gains(name) > bounds.restingMemory),
+    ...(["objects"] as const).filter((name) => gains(name) > bounds.restingObjects),
   ];
   return more.map((name) => `${where} at rest has ${after[name]} ${name}, and had ${before[name]}`);
 }
