@@ -13,10 +13,11 @@ export function faultsInLog(text: string): { faults: Map<string, number>; reload
   const faults = new Map<string, number>();
   let reloads = 0;
   for (const line of text.split("\n").filter((each) => each !== "" && !INSPECTOR.test(each))) {
-    const { level, msg, reason = "" } = line.startsWith("{") ? JSON.parse(line) : { level: WARNING, msg: line };
+    const { level, msg, reason, cause } = line.startsWith("{") ? JSON.parse(line) : { level: WARNING, msg: line };
     if (msg === "read the keys again") reloads++;
     if (level < WARNING || EXPECTED.has(msg)) continue;
-    const fault = `logged: ${msg} ${reason}`.trim();
+    const why = [reason, cause?.split("\n", 1)[0]].filter((each) => each !== undefined);
+    const fault = ["logged", msg, ...why].join(": ");
     faults.set(fault, (faults.get(fault) ?? 0) + 1);
   }
   return { faults, reloads };

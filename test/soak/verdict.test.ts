@@ -98,15 +98,15 @@ test("a log tells of errors, of warnings that are not expected, and of what Node
   const lines = [
     '{"level":40,"msg":"spent secret presented"}',
     '{"level":30,"msg":"read the keys again"}',
-    '{"level":50,"msg":"call","reason":"INTERNAL"}',
-    '{"level":50,"msg":"call","reason":"INTERNAL"}',
+    '{"level":50,"msg":"call","reason":"INTERNAL","cause":"TypeError\\n    at one.ts:1"}',
+    '{"level":50,"msg":"call","reason":"INTERNAL","cause":"TypeError\\n    at two.ts:2"}',
     "Debugger attached.",
     "(node:1) MaxListenersExceededWarning: Possible EventEmitter memory leak detected.",
   ];
   expect(faultsInLog(`${lines.join("\n")}\n`)).toEqual({
     reloads: 1,
     faults: new Map([
-      ["logged: call INTERNAL", 2],
+      ["logged: call: INTERNAL: TypeError", 2],
       ["logged: (node:1) MaxListenersExceededWarning: Possible EventEmitter memory leak detected.", 1],
     ]),
   });
