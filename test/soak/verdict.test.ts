@@ -55,7 +55,7 @@ describe("a soak", () => {
 
   test("in which Redis gets fuller is not", () => {
     const record = growing((part) =>
-      sampleOf(part * 60_000, {}, { memory: (2 + part) * MIB, keys: { "lk:t": 100, "lk:s": 100 + part * 200 } }),
+      sampleOf(part * 60_000, {}, { memory: (2 + part) * MIB, keys: { "lk:t": 100, "lk:s": 100 + part * 1000 } }),
     );
     expect(findingsIn(record, LONG)).toEqual([
       expect.stringMatching(/^memory of Redis grows by \d+$/),

@@ -33,7 +33,7 @@ export const LONG: Bounds = {
   listeners: 40,
   storeMemory: 256 * KIB,
   storeClients: 1,
-  keys: 50,
+  keys: 250,
   restingMemory: 2 * MIB,
   restingObjects: 500,
 };
@@ -47,7 +47,6 @@ export const SHORT: Bounds = {
   listeners: 120,
   storeMemory: 512 * KIB,
   storeClients: 2,
-  keys: 200,
   restingMemory: 6 * MIB,
   restingObjects: 3000,
 };
