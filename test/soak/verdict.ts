@@ -1,5 +1,5 @@
 import { type Growth, gainOf, growthOf } from "./growth.ts";
-import { COUNTED, countKeys, type Sample } from "./lookout.ts";
+import { COUNTED, countKeys, type Sample, SLACK } from "./lookout.ts";
 import type { RestingHoldings } from "./sample.ts";
 import type { SoakRecord } from "./soak.ts";
 
@@ -99,7 +99,7 @@ export function findingsIn(record: SoakRecord, bounds: Bounds): string[] {
 function compareAtRest(where: string, before: RestingHoldings, after: RestingHoldings, bounds: Bounds): string[] {
   const gains = (name: keyof RestingHoldings) => after[name] - before[name];
   const more = [
-    ...COUNTED.filter((name) => gains(name) > 0),
+    ...COUNTED.filter((name) => gains(name) > SLACK),
     ...(["heap", "external"] as const).filter((name) => gains(name) > bounds.restingMemory),
     ...(["objects"] as const).filter((name) => gains(name) > bounds.restingObjects),
   ];
