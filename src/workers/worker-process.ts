@@ -25,6 +25,7 @@ export class WorkerProcess {
   readonly ended: Promise<WorkerEnd>;
   readonly #worker: Worker;
   #keysInUse = Promise.withResolvers<void>();
+  #hasEnded = false;
 
   constructor(assignment: Assignment) {
     // In turn: connections of gRPC are few and long, and where the workers take them by themselves, some get nearly all of them.
@@ -51,6 +52,8 @@ export class WorkerProcess {
     this.serving = serving.promise;
     this.ended = this.#watchEnd().then((how) => ({ why: reason ?? how, lived: performance.now() - start }));
     this.ended.then(({ why }) => {
+      this.#hasEnded = true;
+      this.#keysInUse.resolve();
       const failure = new WorkerFailure(reason ?? `worker ${this.number} ended before it served: ${why}`);
       for (const { promise, reject } of [ready, serving]) {
         promise.catch(() => {});
@@ -67,9 +70,11 @@ export class WorkerProcess {
 
   /** Resolves when it uses these keys, or has ended. */
   async useKeys(keys: KeysContent): Promise<void> {
+    if (this.#hasEnded) return;
+    // Not a race with `ended`: what waits for a promise that lasts stays in memory, each time.
     this.#keysInUse = Promise.withResolvers();
     this.#tell({ order: "use-keys", keys });
-    await Promise.race([this.#keysInUse.promise, this.ended]);
+    await this.#keysInUse.promise;
   }
 
   /** Lets it finish what is under way, and end. */
