@@ -156,7 +156,8 @@ const environment = z
   })
   .refine((env) => !(env.LATCHKEY_REDIS_CA || env.LATCHKEY_REDIS_CERT) || /^rediss[:+]/.test(env.LATCHKEY_STORE), {
     path: ["LATCHKEY_STORE"],
-    message: "must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+    message:
+      "must be rediss://…, rediss+sentinel://… or rediss+cluster://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
   })
   .refine((env) => !(env.LATCHKEY_WAIT_REPLICAS > 0 && env.LATCHKEY_STORE.startsWith("sqlite:")), {
     path: ["LATCHKEY_WAIT_REPLICAS"],

@@ -1,5 +1,5 @@
 import type { Machine } from "../machine/machine.ts";
-import { measureBatch } from "./batch.ts";
+import { type BatchGain, measureBatches } from "./batch.ts";
 import { measureRemovals, type Removal } from "./delete-all.ts";
 import { type LargeSubject, measureLargeSubjects } from "./large-subjects.ts";
 import { type ManyTokens, measureManyTokens } from "./many-tokens.ts";
@@ -8,7 +8,7 @@ import { openWorld, type World } from "./world.ts";
 /** What it costs to have more. */
 export interface Growth {
   readonly manyTokens: readonly ManyTokens[];
-  readonly batchFactor: number;
+  readonly batches: BatchGain;
   readonly largeSubjects: readonly LargeSubject[];
   readonly removals: readonly Removal[];
 }
@@ -26,7 +26,7 @@ export async function measureGrowth(machine: Machine): Promise<Growth> {
   };
   return {
     manyTokens: show(await measureManyTokens(worlds, machine)),
-    batchFactor: show(await measureBatch(middle, machine)),
+    batches: show(await measureBatches(machine)),
     largeSubjects: show(await measureLargeSubjects(middle, machine)),
     removals: show(await measureRemovals(middle, machine)),
   };

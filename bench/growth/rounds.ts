@@ -10,7 +10,7 @@ const BURN_IN = 3;
 
 /** What is measured side by side. */
 export interface Subject {
-  readonly world: World;
+  readonly world: Pick<World, "redis" | "server">;
   readonly target: Target;
 }
 

@@ -22,11 +22,17 @@ export interface World {
   addSubjects(sets: readonly Omit<SubjectSet, "path">[]): Promise<KeyFile[]>;
 }
 
-export async function openWorld(tokens: number, machine: Machine, opened: AsyncDisposableStack): Promise<World> {
+/** @param options.bare whether what the bare servers answer lies beside the tokens. */
+export async function openWorld(
+  tokens: number,
+  machine: Machine,
+  opened: AsyncDisposableStack,
+  options: { readonly bare?: boolean } = {},
+): Promise<World> {
   const { cores, folder, say } = machine;
   const redis = await startBenchRedis(cores.redis);
   opened.defer(() => redis.stop());
-  const variables = { REDIS_URL: redis.url, KEYS: join(folder, "keys.yaml") };
+  const variables = { REDIS_URL: redis.url, KEYS: join(folder, "keys.yaml"), ...(options.bare && { BARE: "1" }) };
   const fill = async <T>(file: string, order: object): Promise<T> =>
     JSON.parse(await runScript({ file, variables: { ...variables, FILL: JSON.stringify(order) } })) as T;
 

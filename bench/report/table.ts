@@ -70,7 +70,7 @@ function times(factor: number): string {
 }
 
 /** What more tokens cost, in words of Markdown. */
-export function growthTables({ manyTokens, batchFactor, largeSubjects, removals }: Growth): string {
+export function growthTables({ manyTokens, batches, largeSubjects, removals }: Growth): string {
   const [list, create] = [largeSubjects[0]?.list, largeSubjects[0]?.create];
   return [
     table(
@@ -82,7 +82,7 @@ export function growthTables({ manyTokens, batchFactor, largeSubjects, removals 
         `${redisBytesPerToken} bytes`,
       ]),
     ),
-    `BatchIntrospect of 100: ${batchFactor.toFixed(1)} × the tokens per core of Introspect.`,
+    `BatchIntrospect of 100: ${times(batches.latchkey)} the tokens per core of Introspect; ${times(batches.bare)} with a bare server.`,
     table(
       ["tokens of the subject", "List per core", "Redis' time", "p50", "Create per core", "Redis' time", "p50"],
       largeSubjects.map((subject) => [

@@ -6,7 +6,7 @@ import { ConfigError } from "./config-error.ts";
 /**
  * Tells the operator what is weak about the store: what tokens may be lost by, or live again.
  *
- * @throws ConfigError with all faults if `strict`. What can't be told, or passes, is only told of.
+ * @throws ConfigError with all faults if `strict`. What can't be found out, or passes by itself, is only warned of.
  */
 export async function requireSoundStore(
   store: Pick<TokenStore, "inspect">,

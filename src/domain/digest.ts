@@ -17,7 +17,7 @@ export function makeDigest(keys: KeyRing, { source, material }: Evidence): Secre
 
 /**
  * The digest of the token that the evidence fits and that counts at `now`. Takes the same work where none fits and with no
- * token at all, so that time does not tell the two apart.
+ * token at all, so that time does not tell the two apart; each further secret of a token, as in a grace, costs one HMAC more.
  */
 export function findDigest(
   keys: KeyRing,

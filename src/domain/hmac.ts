@@ -3,7 +3,7 @@ import { hash, timingSafeEqual } from "node:crypto";
 /** SHA-256 takes its input in blocks of so many bytes. */
 const BLOCK_BYTES = 64;
 const HASH_BYTES = 32;
-/** No character takes more bytes of UTF-8 for each unit of UTF-16. */
+/** No unit of UTF-16 takes more bytes of UTF-8. */
 const MOST_BYTES = 3;
 
 /**
@@ -21,7 +21,8 @@ export class TextHmac {
   constructor(key: Uint8Array) {
     if (key.length > BLOCK_BYTES) throw new RangeError("an HMAC key is longer than a block");
     this.#inner = padKey(key, 0x36);
-    this.#outer = Buffer.concat([padKey(key, 0x5c), this.#result]);
+    this.#outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES);
+    padKey(key, 0x5c).copy(this.#outer);
   }
 
   /** Of a text in UTF-8. */
@@ -29,19 +30,26 @@ export class TextHmac {
     return Buffer.from(this.#compute(text));
   }
 
-  /** Whether it is this one. Time tells nothing of where they differ. */
+  /** Whether `digest` is the HMAC of the text, compared in constant time. */
   is(digest: Uint8Array, text: string): boolean {
     const computed = this.#compute(text);
     return digest.length === HASH_BYTES && timingSafeEqual(digest, computed);
   }
 
-  /** Good until the next time. */
+  /** The next call overwrites the answer. */
   #compute(text: string): Buffer {
     const needed = BLOCK_BYTES + MOST_BYTES * text.length;
-    if (this.#inner.length < needed) this.#inner = Buffer.concat([this.#inner.subarray(0, BLOCK_BYTES)], 2 * needed);
+    if (this.#inner.length < needed) this.#grow(2 * needed);
     const length = BLOCK_BYTES + this.#inner.write(text, BLOCK_BYTES);
     this.#hash(this.#inner.subarray(0, length), this.#outer, BLOCK_BYTES);
     return this.#hash(this.#outer, this.#result, 0);
+  }
+
+  #grow(size: number): void {
+    // Not from the memory that Node shares among small buffers: there is a key in it.
+    const larger = Buffer.alloc(size);
+    this.#inner.copy(larger, 0, 0, BLOCK_BYTES);
+    this.#inner = larger;
   }
 
   /** By way of a string that has a character for each byte: to make a Buffer takes Node twice as long as all of this. */

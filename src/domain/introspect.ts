@@ -120,9 +120,10 @@ function look(
 ): Verdict | Promise<Verdict | undefined> {
   const now = context.clock();
   const digest = proveSecret(context, token, presented, now);
-  // Asked also where nothing hangs on it, so that time does not tell a wrong secret from an unknown token.
-  const isSpent = !digest && presented.wasMadeHere();
-  if (!token || !answersFor(caller, token) || isPurged(token, now)) return UNKNOWN;
+  const isKnown = token !== undefined && answersFor(caller, token) && !isPurged(token, now);
+  // Asked wherever the answer may be UNKNOWN, so that time tells neither a wrong secret nor another tenant's right one from an unknown token.
+  const isSpent = !(digest && isKnown) && presented.wasMadeHere();
+  if (!isKnown) return UNKNOWN;
   if (!digest) return isSpent ? refuseSpent(context, token, question) : UNKNOWN;
   const reason = judge(question, token, now);
   if (reason !== undefined) return { active: false, reason };

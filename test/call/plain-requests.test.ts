@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -40,6 +40,12 @@ describe("a request that is plainly valid", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("has no fields but those that are looked at", () => {
+    const names = (type: DescMessage) => type.fields.map(({ name }) => name);
+    expect(names(IntrospectRequestSchema)).toEqual(["secret", "scopes", "audience", "kinds", "peek"]);
+    expect(names(BatchIntrospectRequestSchema)).toEqual(["requests"]);
   });
 
   test("is one as it comes all day, alone or in a batch", () => {

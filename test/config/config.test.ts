@@ -296,7 +296,7 @@ describe("variables that have no meaning by themselves refuse to start", () => {
     [
       "a CA for Redis in cleartext",
       ["LATCHKEY_REDIS_CA"],
-      "LATCHKEY_STORE must be rediss://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
+      "LATCHKEY_STORE must be rediss://…, rediss+sentinel://… or rediss+cluster://… for LATCHKEY_REDIS_CA, _CERT and _KEY to have a meaning",
     ],
     [
       "a key for Redis without its certificate",

@@ -68,7 +68,10 @@ secret that there ever was is looked at through both. All answers together are h
   switching off was acknowledged, and that are good again. **Otherwise wrong**: other answers that contradict an acknowledgement, such as an old
   secret that is good again. All are 0 where it is promised that all stands; \`npm run test:failures\` fails if not.
 - **No reads for**, **no writes for**: the longest time without an answer that is no refusal; in a cluster, for the shard that it hit most.
-- **Not ready after**: until both instances, if any, said so by \`/readyz\` and by gRPC health. \`/healthz\` was good all the time.
+- **Not ready after**: until the last of the instances that said so at all did, by \`/readyz\` and by gRPC health; – where none did.
+  \`/healthz\` was good all the time.
+- Sentinels count a server as down after 1.5 seconds and turn a master that is back into a replica after 3, a cluster's nodes after
+  1 second. By Redis' defaults that is 30, 10 and 15 seconds, and the times without service are longer by as much.
 - Of a partition, the minority side has the master, one of the instances and its clients. The sides are two network namespaces, unless a
   row says that the servers of that side were frozen instead.
 - Every call had a deadline of 2 seconds, each fifth one of 0.1 seconds, which the service has to keep: the clients did not end calls. What was

@@ -39,6 +39,8 @@ export interface Outcome {
   readonly begun: number;
   /** The longest that this machine had no time for this process, in milliseconds. */
   readonly stall: number;
+  /** By which the clients chose what to call. */
+  readonly seed: number;
 }
 
 export interface InstanceOutcome {
@@ -77,6 +79,7 @@ async function play<Servers extends Topology>(
 ): Promise<Outcome> {
   const urls = instances.map(({ url }) => url);
   const calls = new Calls();
+  const seed = Date.now() % 1_000_000;
   const stalls = monitorEventLoopDelay();
   stalls.enable();
   const probes = urls.map(startProbes);
@@ -99,7 +102,7 @@ async function play<Servers extends Topology>(
     subjects: SUBJECTS,
     removesAll: false,
     repeats: REPEATS,
-    seed: Date.now() % 1_000_000,
+    seed,
     meanwhile,
     connect: calls.connect,
   });
@@ -109,7 +112,7 @@ async function play<Servers extends Topology>(
   const { shards } = servers;
   const figures = computeFigures({ history, violations, calls, probes, span: [begun, over], shards });
   const seen = instances.map((instance, n) => ({ probes: probes[n] as Probes, lines: instance.lines() }));
-  return { figures, violations, calls, instances: seen, begun, stall: stalls.max / 1e6 };
+  return { figures, violations, calls, instances: seen, begun, stall: stalls.max / 1e6, seed };
 }
 
 /** Writes and reads in every shard, and readiness, through this instance. */

@@ -34,14 +34,19 @@ export async function measureRefusals(
   const over = new AbortController();
   const callers = places.map((place) => watchPlace(place, secret, over.signal, endured));
   const failed = Promise.race(callers.map(({ done }) => done)).then(() => new Promise<never>(() => {}));
-  await Promise.race([
-    failed,
-    expect.poll(() => callers.every(({ seen }) => seen.good > 2), { interval: 1 }).toBe(true),
-  ]);
-  await takeBack();
-  const answered = performance.now();
-  const timer = setTimeout(() => over.abort(), PATIENCE);
-  await Promise.all(callers.map(({ done }) => done)).finally(() => clearTimeout(timer));
+  let answered = 0;
+  try {
+    await Promise.race([
+      failed,
+      expect.poll(() => callers.every(({ seen }) => seen.good > 2), { interval: 1 }).toBe(true),
+    ]);
+    await takeBack();
+    answered = performance.now();
+    const timer = setTimeout(() => over.abort(), PATIENCE);
+    await Promise.all(callers.map(({ done }) => done)).finally(() => clearTimeout(timer));
+  } finally {
+    over.abort();
+  }
   return callers.map(({ seen }, index) => ({
     isSameService: places[index]?.isSameService ?? false,
     letIn: Math.max(0, seen.lastGood - answered),
