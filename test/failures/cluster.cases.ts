@@ -6,12 +6,12 @@ import type { TcpProxy } from "../support/proxy.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
 import type { RedisNode } from "../support/redis-node.ts";
 import { waitUntil } from "../support/wait.ts";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import { cutTwentyTimes, delayAll } from "./network.ts";
 import { testCases } from "./test-cases.ts";
 
 /** Three masters, each with a replica. */
-interface Cluster extends Topology {
+interface Cluster extends FailingServers {
   readonly cluster: RedisCluster;
   /** Of the shard that `lk:meta` is in: the one that tells whether Latchkey is ready. */
   readonly master: RedisNode;

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import type { Outcome } from "./run-case.ts";
 import type { Tried } from "./test-cases.ts";
 
@@ -19,7 +19,7 @@ const LINES = 12;
 const SHOWN = 10;
 
 /** Holds what was seen against what is promised for every case, and for this one. */
-export function expectPromised<Servers extends Topology>(
+export function expectPromised<Servers extends FailingServers>(
   failure: FailureCase<Servers>,
   { promised }: Tried,
   outcome: Outcome,

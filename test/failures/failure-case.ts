@@ -1,7 +1,7 @@
 import type { Partition } from "../support/partition.ts";
 
 /** Servers, and what a case may do to them. */
-export interface Topology {
+export interface FailingServers {
   /** What `LATCHKEY_STORE` says. */
   readonly url: string;
   /** How many masters share the slots. */
@@ -12,7 +12,7 @@ export interface Topology {
 }
 
 /** Something that goes wrong, and what must be so nevertheless. */
-export interface FailureCase<Servers extends Topology> {
+export interface FailureCase<Servers extends FailingServers> {
   readonly what: string;
   /**
    * With how many replicas waited for (`LATCHKEY_WAIT_REPLICAS`) it is tried, and whether it is promised then that all that was

@@ -9,7 +9,7 @@ import { recordHistory } from "../history/runner.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
 import { waitUntil } from "../support/wait.ts";
 import { Calls } from "./calls.ts";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import { computeFigures, type Figures } from "./figures.ts";
 import { type Instance, startInstance, startIslandInstance } from "./instances.ts";
 import { type Probes, startProbes } from "./probes.ts";
@@ -49,7 +49,7 @@ export interface InstanceOutcome {
 }
 
 /** Plays the case with two instances and several clients, until all is served again. */
-export async function runCase<Servers extends Topology>(
+export async function runCase<Servers extends FailingServers>(
   servers: Servers,
   failure: FailureCase<Servers>,
   variables: Record<string, string>,
@@ -72,7 +72,7 @@ export async function runCase<Servers extends Topology>(
   }
 }
 
-async function play<Servers extends Topology>(
+async function play<Servers extends FailingServers>(
   servers: Servers,
   failure: FailureCase<Servers>,
   instances: readonly Instance[],

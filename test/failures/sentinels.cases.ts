@@ -4,12 +4,12 @@ import type { TcpProxy } from "../support/proxy.ts";
 import type { RedisNode } from "../support/redis-node.ts";
 import { type RedisSentinels, startRedisSentinels } from "../support/redis-sentinel.ts";
 import { waitUntil } from "../support/wait.ts";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import { cutTwentyTimes, delayAll } from "./network.ts";
 import { testCases } from "./test-cases.ts";
 
 /** A master with two replicas, and three sentinels. */
-interface Sentinels extends Topology {
+interface Sentinels extends FailingServers {
   readonly group: RedisSentinels;
   /** The one that begins as the master, and one of its replicas. */
   readonly master: RedisNode;

@@ -2,12 +2,12 @@ import { setTimeout } from "node:timers/promises";
 import { describe } from "vitest";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import { cutTwentyTimes } from "./network.ts";
 import { testCases } from "./test-cases.ts";
 
 /** One Redis that has each write on its disk before it answers, behind a proxy. */
-interface Single extends Topology {
+interface Single extends FailingServers {
   readonly redis: RedisServer;
   readonly proxy: TcpProxy;
 }

@@ -1,7 +1,7 @@
 import { onTestFinished, test } from "vitest";
 import { useKinds } from "../support/kinds.ts";
 import { expectPromised } from "./expect-case.ts";
-import type { FailureCase, Topology } from "./failure-case.ts";
+import type { FailingServers, FailureCase } from "./failure-case.ts";
 import type { Figures } from "./figures.ts";
 import { runCase } from "./run-case.ts";
 
@@ -22,7 +22,7 @@ export interface Tried {
 }
 
 /** A test of each case, on servers of its own. */
-export function testCases<Servers extends Topology, Case extends FailureCase<Servers>>(
+export function testCases<Servers extends FailingServers, Case extends FailureCase<Servers>>(
   start: (failure: Case) => Promise<Servers>,
   cases: readonly Case[],
 ): void {

@@ -8,7 +8,7 @@ import { ServerReflection } from "#gen/grpc/reflection/v1/reflection_pb.ts";
 import { ROOT_TOKEN } from "../support/service.ts";
 import { dials, type Line, openHttp2 } from "./dial.ts";
 import { between, dialAt, pick, type Site, ttl } from "./site.ts";
-import { describe } from "./tally.ts";
+import { nameFailure } from "./tally.ts";
 
 // Those who come and go, ask for what they may not have, give up, or vanish.
 
@@ -60,7 +60,7 @@ export async function watch({ tally, url }: Site): Promise<void> {
     tally.expect("the health", first.value?.status, Status.SERVING);
     const next = answers.next().then(
       () => "a change of health",
-      (error: unknown) => describe(error),
+      (error: unknown) => nameFailure(error),
     );
     const file = { messageRequest: { case: "fileContainingSymbol", value: "latchkey.v1.TokenService" } } as const;
     const questions = (async function* () {
@@ -96,7 +96,8 @@ export async function giveUp(
     const given = Math.random() < 0.5 ? { timeoutMs: 1 } : { signal: AbortSignal.timeout(Math.floor(between(0, 4))) };
     await tally.ask(call(given)).catch((error: unknown) => {
       const { code } = ConnectError.from(error);
-      if (code !== Code.Canceled && code !== Code.DeadlineExceeded) tally.note(`a call given up: ${describe(error)}`);
+      if (code !== Code.Canceled && code !== Code.DeadlineExceeded)
+        tally.note(`a call given up: ${nameFailure(error)}`);
     });
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { dials } from "./dial.ts";
 import { comeAndGo, giveUp, intrude, probe, vanish, watch } from "./guest-rounds.ts";
 import { between, Lines, pick, type Site } from "./site.ts";
-import { describe } from "./tally.ts";
+import { nameFailure } from "./tally.ts";
 import { askForMany, exchange, expire, live, meetResident, rotate, visitAndLeave } from "./token-rounds.ts";
 
 interface Part {
@@ -34,7 +34,7 @@ export class Load {
 
   async #run({ name, pause, play }: Part): Promise<void> {
     while (!this.#isOver) {
-      await play().catch((error: unknown) => this.#site.tally.note(`${name}: ${describe(error)}`));
+      await play().catch((error: unknown) => this.#site.tally.note(`${name}: ${nameFailure(error)}`));
       await setTimeout(between(0, 2 * pause));
     }
   }

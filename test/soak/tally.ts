@@ -15,7 +15,7 @@ export class Tally {
 
   /** Makes a call that must be refused with this code and reason. */
   async refused(what: string, call: Promise<unknown>, expected: string): Promise<void> {
-    const outcome = await this.ask(call).then(() => "answered", describe);
+    const outcome = await this.ask(call).then(() => "answered", nameFailure);
     this.expect(what, outcome, expected);
   }
 
@@ -29,7 +29,7 @@ export class Tally {
 }
 
 /** Code and reason, for example `NotFound TOKEN_NOT_FOUND`. Of an error that has no reason, its message. */
-export function describe(error: unknown): string {
+export function nameFailure(error: unknown): string {
   const failure = ConnectError.from(error);
   const [info] = failure.findDetails(ErrorInfoSchema);
   return `${Code[failure.code]} ${info?.reason ?? failure.rawMessage}`;
