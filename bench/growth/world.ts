@@ -36,9 +36,10 @@ export async function openWorld(
   const fill = async <T>(file: string, order: object): Promise<T> =>
     JSON.parse(await runScript({ file, variables: { ...variables, FILL: JSON.stringify(order) } })) as T;
 
+  const files = join(folder, `latchkey-${tokens}${options.bare ? "-bare" : ""}`);
   say(`makes ${tokens} tokens`);
   const fillWith = (count: number): Promise<FilledLatchkey> => {
-    const order: FillOrder = { count, path: join(folder, `latchkey-${tokens}.keys`) };
+    const order: FillOrder = { count, path: `${files}.keys` };
     return fill("bench/tokens/fill-latchkey.ts", order);
   };
   // With the first tokens come scripts and buffers, which are no part of what a token takes.
@@ -49,7 +50,7 @@ export async function openWorld(
   const bytesPerToken = ((await redis.usedMemory()) - before) / live;
 
   const script = latchkeyScript(redis.url, variables.KEYS);
-  const server = await startServer({ ...script, core: cores.server, log: join(folder, `latchkey-${tokens}.log`) });
+  const server = await startServer({ ...script, core: cores.server, log: `${files}.log` });
   opened.defer(() => server.stop());
   return {
     tokens,
