@@ -122,7 +122,10 @@ const environment = z
       LATCHKEY_LISTEN: listen.prefault("127.0.0.1:8080"),
       LATCHKEY_STORE: z
         .string()
-        .refine(isStoreLocation, "must be sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…")
+        .refine(
+          isStoreLocation,
+          "must be sqlite:<path>, redis[s]://<host>/<db>, redis[s]+sentinel://<hosts>/<master>/<db> or redis[s]+cluster://<hosts>",
+        )
         .default("sqlite:./data/latchkey.db"),
       LATCHKEY_REDIS_CA: pem.optional(),
       LATCHKEY_REDIS_CERT: pem.optional(),

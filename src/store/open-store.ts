@@ -28,6 +28,6 @@ export async function openStore(location: string, options: StoreOptions): Promis
   // The location may hold a password even where its scheme is wrong, so it is not repeated here.
   throw new TokenError(
     "INVALID_REQUEST",
-    "a store's location is sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…",
+    "a store's location is sqlite:<path>, redis[s]://<host>/<db>, redis[s]+sentinel://<hosts>/<master>/<db> or redis[s]+cluster://<hosts>",
   );
 }

@@ -176,7 +176,8 @@ describe("LATCHKEY_ISSUER", () => {
 });
 
 describe("a bad value refuses to start, with one line that says what is wrong and does not repeat it", () => {
-  const store = "LATCHKEY_STORE must be sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…";
+  const store =
+    "LATCHKEY_STORE must be sqlite:<path>, redis[s]://<host>/<db>, redis[s]+sentinel://<hosts>/<master>/<db> or redis[s]+cluster://<hosts>";
   const listen = "LATCHKEY_LISTEN must be host:port, for example 127.0.0.1:8080";
   const origins = "LATCHKEY_CORS_ORIGINS must be origins such as https://console.example.com with commas between, or *";
   const rootToken =

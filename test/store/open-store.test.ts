@@ -31,7 +31,8 @@ describe("a store's location", () => {
       const error = await openStore(location, options).catch((error: unknown) => error);
       expect(error).toMatchObject({
         reason: "INVALID_REQUEST",
-        message: "a store's location is sqlite:<path>, redis[s]://…, redis[s]+sentinel://… or redis[s]+cluster://…",
+        message:
+          "a store's location is sqlite:<path>, redis[s]://<host>/<db>, redis[s]+sentinel://<hosts>/<master>/<db> or redis[s]+cluster://<hosts>",
       });
     }
   });
