@@ -5,6 +5,8 @@ import { newOwner, newToken } from "./tokens.ts";
 
 const CLIENTS = 12;
 const OWNERS = 20;
+/** How long anything may be refused in the end, in milliseconds. */
+const AUDIT_PATIENCE = 20_000;
 
 export interface LoadReport {
   /** Operations that were answered, and those that were STORE_UNAVAILABLE. */
@@ -93,8 +95,13 @@ class Client {
 
   /** Finds all that it ever had. */
   async audit(): Promise<void> {
-    for (const id of this.#forms.keys()) while (!(await this.#find(id)));
-    for (const owner of this.#owners) while (!(await this.#list(owner)));
+    for (const id of this.#forms.keys()) await this.#insist(id, () => this.#find(id));
+    for (const owner of this.#owners) await this.#insist(this.#store.shardTag(owner), () => this.#list(owner));
+  }
+
+  async #insist(what: string, ask: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + AUDIT_PATIENCE;
+    while (!(await ask())) if (performance.now() > end) throw new Error(`${what} is not served again`);
   }
 
   async #insert(owner: Owner): Promise<void> {
