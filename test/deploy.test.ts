@@ -3,14 +3,13 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { END_TIMEOUT } from "../src/workers/worker-pool.ts";
 import { findShell, page } from "./operations/page.ts";
-import { findFreePort } from "./support/free-port.ts";
 import { buildImage, type Image } from "./support/image.ts";
 import { spawnCommand, untilServing } from "./support/process.ts";
+import { startRedisNode } from "./support/redis-node.ts";
 
 // What lies in deploy/, with processes in the place of containers.
 
@@ -50,24 +49,27 @@ function readVariables(file: string): Record<string, string> {
 
 /** The Redis of the compose file, in a process; ends with the test. */
 async function startRedis() {
-  const [port, data] = [await findFreePort(), mkdtempSync(join(folder, "redis-"))];
   const [program, ...words] = compose.services.redis.command.map((word: string) =>
     word.replace(/^\/run\/secrets\/(.+)/, (_, name) => secretFile(compose.services.redis, name)),
   );
-  const child = spawn(program, [...words, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", data], {
-    stdio: "ignore",
+  expect(program).toBe("redis-server");
+  const redis = await startRedisNode({
+    folder: mkdtempSync(join(folder, "redis-")),
+    password: readVariables("redis.env").REDISCLI_AUTH,
+    tls: undefined,
+    configure: () => directivesIn(words),
   });
-  const exit = once(child, "exit");
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exit;
+  onTestFinished(redis.stop);
+  return redis;
+}
+
+/** What a command line of redis-server says, as lines of redis.conf. */
+function directivesIn(words: readonly string[]): [name: string, value: string][] {
+  return Array.from({ length: words.length / 2 }, (_, index) => {
+    const [name = "", value = ""] = words.slice(2 * index);
+    expect(name).toMatch(/^--/);
+    return [name.slice(2), value];
   });
-  const password = readVariables("redis.env").REDISCLI_AUTH as string;
-  const admin = new Redis({ port, password, retryStrategy: () => 20, maxRetriesPerRequest: null });
-  admin.on("error", () => {});
-  onTestFinished(() => admin.disconnect());
-  await admin.ping();
-  return { port, kill: () => child.kill("SIGKILL") };
 }
 
 /** The file on this machine that a service of the compose file sees below /run/secrets. */
@@ -170,7 +172,7 @@ describe("compose.yaml", { timeout: 60_000 }, () => {
       return (await once(spawn(process.execPath, line, { stdio: "ignore" }), "exit"))[0];
     };
     expect(await check()).toBe(0);
-    redis.kill();
+    await redis.kill();
     await vi.waitFor(async () => expect(await check()).toBe(1), 10_000);
   });
 
@@ -224,7 +226,7 @@ describe("kubernetes.yaml", { timeout: 60_000 }, () => {
     expect(variables.LATCHKEY_STRICT).toBe("1");
     expect(service.warnings()).toEqual([]);
     service.expectUntouched();
-    redis.kill();
+    await redis.kill();
     await vi.waitFor(async () => expect(await service.status(readinessProbe.httpGet.path)).toBe(503), 10_000);
     expect(await service.status(livenessProbe.httpGet.path)).toBe(200);
     // An answer of /readyz takes up to a second.

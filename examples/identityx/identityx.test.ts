@@ -1,6 +1,7 @@
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { expect, test, vi } from "vitest";
-import { byId, bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { byId } from "../../test/support/service.ts";
 
 const HOUR = 3_600n;
 const DAY = 24n * HOUR;

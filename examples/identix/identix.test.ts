@@ -6,7 +6,8 @@ import { readKindsFile } from "../../src/config/kinds-file.ts";
 import { listTokens } from "../../src/domain/list.ts";
 import { statusOf } from "../../src/domain/token.ts";
 import { ada, DAY, openWorld } from "../../test/domain/world.ts";
-import { byId, bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { byId } from "../../test/support/service.ts";
 
 const NOT_FOUND = "NotFound TOKEN_NOT_FOUND: no such token";
 const NO_CREDENTIAL = "Unauthenticated CREDENTIALS_INVALID: the credentials are not valid";

@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
-import { byId, Example, failureOf, onEachStore, ROOT, recordIn, verdictOf } from "../../test/support/example.ts";
+import { Example, failureOf, onEachStore, ROOT, recordIn, verdictOf } from "../../test/support/example.ts";
+import { byId } from "../../test/support/service.ts";
 
 const NOT_FOUND = "NotFound TOKEN_NOT_FOUND: no such token";
 const SPENT = "FailedPrecondition SECRET_SPENT: the secret was used up or replaced";

@@ -6,7 +6,8 @@ import { type Token, TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import type { CreateRequestSchema } from "#gen/latchkey/v1/token_service_pb.ts";
 import { readKindsFile } from "../../src/config/kinds-file.ts";
 import { admin as adminOfAcme, DAY, openWorld } from "../../test/domain/world.ts";
-import { byId, bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { bySecret, failureOf, onEachStore, recordIn, verdictOf } from "../../test/support/example.ts";
+import { byId } from "../../test/support/service.ts";
 
 type Wish = Omit<MessageInitShape<typeof CreateRequestSchema>, "$typeName" | "kind">;
 

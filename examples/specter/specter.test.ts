@@ -5,7 +5,8 @@ import { readKindsFile } from "../../src/config/kinds-file.ts";
 import { listTokens } from "../../src/domain/list.ts";
 import { findSecrets } from "../../test/canary/search.ts";
 import { ada, openWorld } from "../../test/domain/world.ts";
-import { byId, failureOf, onEachStore, ROOT, recordIn, verdictOf } from "../../test/support/example.ts";
+import { failureOf, onEachStore, ROOT, recordIn, verdictOf } from "../../test/support/example.ts";
+import { byId } from "../../test/support/service.ts";
 
 onEachStore(import.meta.dirname, (example) => {
   /** The `authorization` of a user who has just given a password to the login service. */

@@ -1,6 +1,6 @@
 import type { Address } from "./redis-location.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
-import type { SlotRange } from "./redis-ticks.ts";
+import type { SlotRange } from "./redis-slots.ts";
 
 /** A master, and the slots that it serves. */
 export interface MappedMaster extends MappedNode {

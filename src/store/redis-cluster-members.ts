@@ -1,13 +1,11 @@
 import { setTimeout } from "node:timers/promises";
-import { TokenError } from "../errors.ts";
 import { type ClusterMap, readClusterMap } from "./redis-cluster-map.ts";
 import { ClusterNode } from "./redis-cluster-node.ts";
 import { OPEN_TIMEOUT, RedisConnection } from "./redis-connection.ts";
-import { unavailable } from "./redis-errors.ts";
+import { causeOf, unavailable } from "./redis-errors.ts";
 import type { Address, ClusterLocation, RedisAccess } from "./redis-location.ts";
 import type { NodesOptions } from "./redis-nodes.ts";
-import { SLOTS } from "./redis-slots.ts";
-import type { SlotRange } from "./redis-ticks.ts";
+import { SLOTS, type SlotRange } from "./redis-slots.ts";
 
 /** How often it is seen to who serves what, in milliseconds: while all is well, and while something is not. */
 const INTERVAL = 2000;
@@ -130,16 +128,16 @@ export class ClusterMembers {
       this.#report(this.#slots.includes(undefined) ? new Error("Redis Cluster: some slots have no master") : undefined);
     } catch (error) {
       // At the start it is told to who opens it.
-      if (this.#nodes.size > 0) this.#report(error instanceof TokenError && error.cause ? error.cause : error);
+      if (this.#nodes.size > 0) this.#report(causeOf(error));
       throw error;
     } finally {
       this.#refreshedAt = performance.now();
     }
   }
 
-  #report(failure: unknown): void {
+  #report(failure: Error | undefined): void {
     const { outages } = this.#options;
-    if (failure instanceof Error) outages.lose(this, failure);
+    if (failure) outages.lose(this, failure);
     else outages.regain(this);
   }
 

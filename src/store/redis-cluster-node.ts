@@ -3,7 +3,8 @@ import type { Address, RedisAccess } from "./redis-location.ts";
 import type { NodesOptions } from "./redis-nodes.ts";
 import { askingClient, type Refusal, refusalIn } from "./redis-refusals.ts";
 import { type ScriptedRedis, tick } from "./redis-scripts.ts";
-import { type SlotRange, TickKeys } from "./redis-ticks.ts";
+import type { SlotRange } from "./redis-slots.ts";
+import { TickKeys } from "./redis-ticks.ts";
 
 /** What became of a step at a node. `unsent`: it did not begin, for the node does not serve us. */
 export type Outcome<T> = { readonly value: T } | Refusal | { readonly unsent: unknown };

@@ -1,17 +1,17 @@
 import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../domain/clock.ts";
-import { TokenError } from "../errors.ts";
+import type { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { checkClockSkew, inspectRedis, notInspected } from "./redis-checks.ts";
 import { RedisClock } from "./redis-clock.ts";
 import { checkClusterState } from "./redis-cluster-map.ts";
 import { ClusterMembers } from "./redis-cluster-members.ts";
-import type { ClusterNode, Outcome, Step } from "./redis-cluster-node.ts";
+import type { ClusterNode, Manner, Outcome, Step } from "./redis-cluster-node.ts";
 import { CHECK_INTERVAL, GRACE, type RedisConnection } from "./redis-connection.ts";
 import { Crowd } from "./redis-crowd.ts";
 import { DataClaim } from "./redis-data-claim.ts";
-import { unavailable } from "./redis-errors.ts";
+import { causeOf, unavailable } from "./redis-errors.ts";
 import { META_KEY } from "./redis-keys.ts";
 import type { ClusterLocation } from "./redis-location.ts";
 import type { NodesOptions, RedisNodes, RedisReads } from "./redis-nodes.ts";
@@ -46,6 +46,7 @@ export async function openClusterNodes(location: ClusterLocation, options: Nodes
 
 /** Takes each step to the master that serves its slot, and follows where nodes send us on. */
 class ClusterNodes implements RedisNodes {
+  readonly reads: RedisReads = this.#readsIn("read");
   readonly settled: RedisReads;
   readonly #members: ClusterMembers;
   readonly #options: NodesOptions;
@@ -58,7 +59,7 @@ class ClusterNodes implements RedisNodes {
   constructor(members: ClusterMembers, options: NodesOptions) {
     this.#members = members;
     this.#options = options;
-    this.settled = options.durability ? this.#settledReads() : this;
+    this.settled = options.durability ? this.#readsIn("settle") : this.reads;
   }
 
   async open(): Promise<void> {
@@ -86,18 +87,6 @@ class ClusterNodes implements RedisNodes {
     return this.#subscription.feed;
   }
 
-  get(key: string): Promise<Buffer | null> {
-    return this.read(key, (client) => client.getBuffer(key));
-  }
-
-  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
-    return Promise.all(keys.map((key) => this.get(key)));
-  }
-
-  read<T>(key: string, run: Run<T>): Promise<T> {
-    return this.#run({ manner: "read", key, run });
-  }
-
   write<T>(key: string, run: Run<T>): Promise<T> {
     return this.#run({ manner: "settle", key, run });
   }
@@ -122,7 +111,7 @@ class ClusterNodes implements RedisNodes {
   }
 
   async ping(): Promise<void> {
-    await Promise.all([this.#claim(), this.read(META_KEY, (client) => client.exists(META_KEY))]);
+    await Promise.all([this.#claim(), this.reads.read(META_KEY, (client) => client.exists(META_KEY))]);
   }
 
   async close(): Promise<void> {
@@ -145,8 +134,8 @@ class ClusterNodes implements RedisNodes {
     }
   }
 
-  #settledReads(): RedisReads {
-    const read: RedisReads["read"] = (key, run) => this.#run({ manner: "settle", key, run });
+  #readsIn(manner: Manner): RedisReads {
+    const read: RedisReads["read"] = (key, run) => this.#run({ manner, key, run });
     const get = (key: string) => read(key, (client) => client.getBuffer(key));
     return { read, get, getMany: (keys) => Promise.all(keys.map(get)) };
   }
@@ -235,11 +224,6 @@ async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> 
   });
   late.catch(() => {});
   return Promise.race([promise, late]).finally(() => over.abort());
-}
-
-function causeOf(error: unknown): Error {
-  const source = error instanceof TokenError ? error.cause : error;
-  return source instanceof Error ? source : new Error("unknown failure");
 }
 
 function clusterFails(problem: string): TokenError {

@@ -3,7 +3,7 @@ import { TokenError } from "../errors.ts";
 import { RedisClock } from "./redis-clock.ts";
 import { Crowd } from "./redis-crowd.ts";
 import { awaitReplicas, type Durability, DurableGroups, SOCKET_TIMEOUT } from "./redis-durable.ts";
-import { describeError, isAnswer, unavailable } from "./redis-errors.ts";
+import { causeOf, describeError, isAnswer, unavailable } from "./redis-errors.ts";
 import { TICK_KEY } from "./redis-keys.ts";
 import type { Address, RedisLocation, SentinelLocation } from "./redis-location.ts";
 import { RedisOutages } from "./redis-outages.ts";
@@ -22,6 +22,8 @@ export const CHECK_INTERVAL = 1000;
 /** Answers of a server that must not be used: a replica (which may be behind), one that still loads, or not for us. */
 const NOT_SERVING = /^(READONLY|LOADING|MASTERDOWN|NOAUTH|NOPERM)/;
 
+const retryStrategy = (attempts: number) => Math.min(50 * attempts, 250);
+
 // Together with GRACE they bound every command to about 1.5 s. Nothing is ever sent a second time by ioredis: a write that
 // came late could undo a removal which was acknowledged meanwhile.
 const LIMITS = {
@@ -35,7 +37,7 @@ const LIMITS = {
   enableReadyCheck: false,
   autoResubscribe: false,
   lazyConnect: true,
-  retryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
+  retryStrategy,
 };
 
 // Sentinels are asked for the master at each connection, one after the other.
@@ -43,7 +45,7 @@ const SENTINEL_LIMITS = {
   enableReadyCheck: true,
   role: "master",
   sentinelCommandTimeout: 500,
-  sentinelRetryStrategy: (attempts: number) => Math.min(50 * attempts, 250),
+  sentinelRetryStrategy: retryStrategy,
 } as const;
 
 export interface ConnectionOptions {
@@ -60,7 +62,7 @@ export interface ConnectionOptions {
   readonly next?: () => Address;
   /** Runs whenever a connection was made, before it is used. */
   readonly prepare?: (client: ScriptedRedis) => Promise<unknown>;
-  /** When `settle` answers. Default: as soon as the server does. */
+  /** When `settle` answers. Default: as soon as the server does. Asks for one replica at least. */
   readonly durability?: Durability | undefined;
   /** A write that changes nothing, which `settle` has the replicas follow. */
   readonly tick?: (client: ScriptedRedis) => Promise<unknown>;
@@ -101,7 +103,7 @@ export class RedisConnection implements Reader {
     this.#options = options;
     this.#outages = options.outages ?? new RedisOutages();
     const { durability } = options;
-    if (durability && durability.replicas > 0) this.#groups = new DurableGroups(() => this.#beginGroup(durability));
+    if (durability) this.#groups = new DurableGroups(() => this.#beginGroup(durability));
     const limits = { ...LIMITS, ...("sentinels" in location && SENTINEL_LIMITS) };
     this.client = defineScripts(new Redis({ ...location, ...limits, enableAutoPipelining: pipelining }));
     this.client.on("error", (error) => {
@@ -305,8 +307,7 @@ export class RedisConnection implements Reader {
   }
 
   #describe(error: unknown): Error {
-    // Described already.
-    if (error instanceof TokenError && error.cause instanceof Error) return error.cause;
-    return describeError(error, this.client.options);
+    // That of a TokenError is described already.
+    return error instanceof TokenError ? causeOf(error) : describeError(error, this.client.options);
   }
 }

@@ -12,6 +12,12 @@ export function unavailable(cause: Error, message = "the Redis store failed"): T
   return new TokenError("STORE_UNAVAILABLE", message, { cause, retryDelay: RETRY_DELAY });
 }
 
+/** What lies behind an error of the store. */
+export function causeOf(error: unknown): Error {
+  const source = error instanceof TokenError ? error.cause : error;
+  return source instanceof Error ? source : new Error("unknown failure");
+}
+
 /** Whether an error is what Redis answered, and not a failure to reach it. */
 export function isAnswer(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
@@ -21,10 +27,10 @@ export function isAnswer(error: unknown): boolean {
 export function describeError(error: unknown, { host, port, sentinels, name }: RedisOptions): Error {
   const servers = sentinels?.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join();
   const place = servers ? `Redis master ${name} of the sentinels at ${servers}` : `Redis at ${host}:${port}`;
-  if (!(error instanceof Error)) return new Error(`${place}: unknown failure`);
-  const code = "code" in error ? String(error.code) : error.name;
-  const [message = ""] = error.message.split(", with args");
+  const cause = causeOf(error);
+  const code = "code" in cause ? String(cause.code) : cause.name;
+  const [message = ""] = cause.message.split(", with args");
   const described = new Error(`${place}: ${message.replace(RETRIES, " ") || code}`);
-  described.name = error.name;
+  described.name = cause.name;
   return described;
 }

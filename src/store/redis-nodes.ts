@@ -31,14 +31,15 @@ export interface RedisReads {
  * The servers behind a Redis store: one, the master that sentinels know, or the masters of a cluster. Each step goes to the one that
  * has its key, and touches keys of that slot only. All that fails is a TokenError.
  */
-export interface RedisNodes extends RedisReads {
+export interface RedisNodes {
   /** By which all instances name shards. */
   readonly shardKey: Buffer;
   /** The time of the server that has META_KEY. */
   readonly clock: Clock;
   /** The changes of all instances, and `reset` where some may have been missed. */
   readonly feed: ChangeFeed;
-  /** Reads that answer only what lasts, as far as the durability says. Where the master's word is enough: these nodes themselves. */
+  readonly reads: RedisReads;
+  /** Reads that answer only what lasts, as far as the durability says. Where the master's word is enough: `reads`. */
   readonly settled: RedisReads;
 
   /**

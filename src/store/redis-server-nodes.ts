@@ -3,7 +3,7 @@ import { TokenError } from "../errors.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { subscribeToChanges } from "./redis-changes.ts";
 import { inspectRedis } from "./redis-checks.ts";
-import { type ConnectionOptions, RedisConnection } from "./redis-connection.ts";
+import { type ConnectionOptions, type Reader, RedisConnection } from "./redis-connection.ts";
 import { DataClaim } from "./redis-data-claim.ts";
 import type { NodesOptions, RedisNodes, RedisReads } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
@@ -83,32 +83,21 @@ class ServerNodes implements RedisNodes {
   readonly shardKey: Buffer;
   readonly clock: RedisNodes["clock"];
   readonly feed: ChangeFeed;
+  readonly reads: RedisReads;
   readonly settled: RedisReads;
   readonly #means: Means;
   readonly #options: NodesOptions;
-  readonly #values: ValueReader;
 
   constructor(means: Means, options: NodesOptions) {
     const { reader, writer } = means;
     this.#means = means;
     this.#options = options;
-    this.#values = new ValueReader(reader);
     this.shardKey = means.shardKey;
     this.clock = writer.clock.now;
     this.feed = means.feed;
-    this.settled = options.durability ? new SettledReads(writer) : this;
-  }
-
-  get(key: string): Promise<Buffer | null> {
-    return this.#values.get(key);
-  }
-
-  getMany(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
-    return this.#values.getMany(keys);
-  }
-
-  read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
-    return this.#means.reader.read(run);
+    this.reads = new ServerReads(reader);
+    const settling: Reader = { read: (run, callers) => writer.settle(run, callers) };
+    this.settled = options.durability ? new ServerReads(settling) : this.reads;
   }
 
   write<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
@@ -138,14 +127,14 @@ class ServerNodes implements RedisNodes {
   }
 }
 
-/** Over the connection that waits for the replicas. */
-class SettledReads implements RedisReads {
-  readonly #writer: RedisConnection;
+/** What one server has: its keys' slots don't matter. */
+class ServerReads implements RedisReads {
+  readonly #reader: Reader;
   readonly #values: ValueReader;
 
-  constructor(writer: RedisConnection) {
-    this.#writer = writer;
-    this.#values = new ValueReader({ read: (run, callers) => writer.settle(run, callers) });
+  constructor(reader: Reader) {
+    this.#reader = reader;
+    this.#values = new ValueReader(reader);
   }
 
   get(key: string): Promise<Buffer | null> {
@@ -157,6 +146,6 @@ class SettledReads implements RedisReads {
   }
 
   read<T>(_key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T> {
-    return this.#writer.settle(run);
+    return this.#reader.read(run);
   }
 }

@@ -1,6 +1,9 @@
 /** How many slots a Redis Cluster has. */
 export const SLOTS = 16384;
 
+/** From the first slot to the last one. */
+export type SlotRange = readonly [first: number, last: number];
+
 /** CRC-16/XMODEM of each byte. */
 const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;

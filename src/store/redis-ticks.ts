@@ -1,13 +1,10 @@
 import { tickKey } from "./redis-keys.ts";
-import { SLOTS, slotOf } from "./redis-slots.ts";
+import { SLOTS, type SlotRange, slotOf } from "./redis-slots.ts";
 
 /** In how many of a node's slots it is ticked. */
 const OWN = 2;
 /** How many names are tried at once, so that nobody waits for it. One in three is a slot of one of three masters. */
 const TRIES = 1000;
-
-/** From the first slot to the last one. */
-export type SlotRange = readonly [first: number, last: number];
 
 /**
  * Keys by which a cluster's node is ticked, of which one is enough. A slot that is on its way to another node takes no new key, and the

@@ -64,10 +64,10 @@ class RedisStore implements TokenStore {
   readonly #remover: RedisRemover;
   readonly #walks = new Turns(MOST_WALKS);
 
-  constructor(nodes: RedisNodes, reads: RedisReads = nodes) {
+  constructor(nodes: RedisNodes, reads: RedisReads = nodes.reads) {
     this.#nodes = nodes;
     this.#reads = reads;
-    this.settled = nodes.settled === reads || nodes.settled === nodes ? this : new RedisStore(nodes, nodes.settled);
+    this.settled = nodes.settled === reads ? this : new RedisStore(nodes, nodes.settled);
     this.#remover = new RedisRemover(nodes, reads, (removal) => this.#remove(removal));
     this.clock = nodes.clock;
     this.shardTag = shardTagger(nodes.shardKey);
@@ -174,7 +174,7 @@ class RedisStore implements TokenStore {
   }
 
   async adoptKeys(fingerprints: readonly string[]) {
-    const known = await this.#nodes.read(FINGERPRINTS_KEY, (client) => {
+    const known = await this.#nodes.reads.read(FINGERPRINTS_KEY, (client) => {
       return Promise.all(fingerprints.map((fingerprint) => client.sismember(FINGERPRINTS_KEY, fingerprint)));
     });
     // Nothing to wait for: an instance must be able to start while a replica is away.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { durationFromMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KINDS, useKinds } from "../support/kinds.ts";
-import { ROOT_TOKEN } from "../support/service.ts";
+import { byId, ROOT_TOKEN } from "../support/service.ts";
 import { onEachStore, refusalIn, refusalOf } from "./world.ts";
 
 // The service remembers for a moment who introspects. Whoever is known already must get nothing by it that a stranger would not get.
@@ -20,8 +20,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 const variables = () => ({ ...kinds(), LATCHKEY_ISSUERS: join(folder, "issuers.yaml") });
-
-const byId = (id: string) => ({ case: "id", value: id }) as const;
 
 onEachStore((world) => {
   const owner = () => ({

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { verdictOf } from "../support/answers.ts";
 import { useKinds } from "../support/kinds.ts";
 import { connectPlayers, type Player } from "../support/players.ts";
-import { onEachStore, outcomeOf, refusalOf, verdictOf } from "./world.ts";
+import { onEachStore, outcomeOf, refusalOf } from "./world.ts";
 
 /** How many want the same thing at the same moment. */
 const CALLERS = 100;

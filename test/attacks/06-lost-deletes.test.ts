@@ -2,11 +2,12 @@ import { StatementSync } from "node:sqlite";
 import type { Client } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { verdictOf } from "../support/answers.ts";
 import { useKinds } from "../support/kinds.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { startService } from "../support/service.ts";
-import { onSqlite, outcomeOf, refusalOf, verdictOf } from "./world.ts";
+import { onSqlite, outcomeOf, refusalOf } from "./world.ts";
 
 type Root = Client<typeof TokenService>;
 

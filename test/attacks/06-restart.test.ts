@@ -5,11 +5,12 @@ import { join } from "node:path";
 import type { Client } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { verdictOf } from "../support/answers.ts";
 import { useKinds } from "../support/kinds.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
-import { refusalOf, verdictOf, type Wish } from "./world.ts";
+import { refusalOf, type Wish } from "./world.ts";
 
 type Root = Client<typeof TokenService>;
 

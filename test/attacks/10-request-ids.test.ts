@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { findSecrets, type Place, type Secret } from "../canary/search.ts";
 import { useKinds } from "../support/kinds.ts";
 import { connectPlayers } from "../support/players.ts";
+import { byId } from "../support/service.ts";
 import { onEachStore, refusalOf, type Wish, type World } from "./world.ts";
 
 const REPEATS = 50;
@@ -14,7 +15,6 @@ const GONE = "NotFound TOKEN_NOT_FOUND";
 
 onEachStore((world) => {
   const owner = () => ({ tenant: world.name("tenant"), subject: "ada" });
-  const byId = (id: string) => ({ case: "id", value: id }) as const;
   const idsOf = async (tenant: string) => {
     const { tokens } = await world.connect().list({ tenant });
     return tokens.map((token) => token.id).toSorted();

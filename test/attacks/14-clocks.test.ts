@@ -7,10 +7,11 @@ import type { Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import type { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
+import { verdictOf } from "../support/answers.ts";
 import { KINDS, useKinds } from "../support/kinds.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { startService, type TestService } from "../support/service.ts";
-import { outcomeOf, refusalOf, verdictOf, type Wish } from "./world.ts";
+import { byId, startService, type TestService } from "../support/service.ts";
+import { outcomeOf, refusalOf, type Wish } from "./world.ts";
 
 type Root = Client<typeof TokenService>;
 
@@ -28,7 +29,6 @@ const lasting = (milliseconds: number): Pick<Wish, "lifetime"> => ({
 
 let subjects = 0;
 const owner = () => ({ tenant: "acme", subject: `subject-${++subjects}` });
-const byId = (id: string) => ({ case: "id", value: id }) as const;
 
 async function judge(root: Root, secret: string): Promise<string> {
   return verdictOf(await root.introspect({ secret, peek: true }));

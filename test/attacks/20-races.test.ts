@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { verdictOf } from "../support/answers.ts";
 import { useKinds } from "../support/kinds.ts";
 import { connectPlayers, type Player } from "../support/players.ts";
-import { onEachStore, outcomeOf, verdictOf } from "./world.ts";
+import { byId } from "../support/service.ts";
+import { onEachStore, outcomeOf } from "./world.ts";
 
 /** How often each race is run. */
 const ROUNDS = 10;
@@ -28,7 +30,6 @@ onEachStore((world) => {
   });
 
   const root = (index: number): Root => (players[index % CONNECTIONS] as Player).root;
-  const byId = (id: string) => ({ case: "id", value: id }) as const;
   const owner = () => ({ tenant: world.name("tenant"), subject: "ada" });
   const idsOf = async (tenant: string) => {
     const { tokens } = await world.connect().list({ tenant, pageSize: 1000 });

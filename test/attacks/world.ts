@@ -1,17 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { type Client, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import type { Token } from "#gen/latchkey/v1/token_pb.ts";
 import {
   type CreateRequestSchema,
   InactiveReason,
-  InactiveReasonSchema,
   type IntrospectRequestSchema,
-  type IntrospectResponse,
   type TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
 import type { Surroundings } from "../../src/app.ts";
+import { nameFailure, verdictOf } from "../support/answers.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 
@@ -121,20 +120,14 @@ function onStores(
   });
 }
 
-/** `ACTIVE`, or why not. */
-export function verdictOf({ active, reason }: Pick<IntrospectResponse, "active" | "reason">): string {
-  return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
-}
-
 /** Code and reason of a call that must fail, for example `NotFound TOKEN_NOT_FOUND`. */
 export async function refusalOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(
     () => expect.unreachable("the call was answered"),
     (thrown) => ConnectError.from(thrown),
   );
-  const infos = error.findDetails(ErrorInfoSchema);
-  expect(infos.map((info) => info.domain)).toEqual(["latchkey"]);
-  return `${Code[error.code]} ${infos[0]?.reason}`;
+  expect(error.findDetails(ErrorInfoSchema).map((info) => info.domain)).toEqual(["latchkey"]);
+  return nameFailure(error);
 }
 
 /** `ok`, or code and reason of a call that may fail. */

@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { InactiveReason } from "#gen/latchkey/v1/token_service_pb.ts";
-import { findFreePort } from "../support/free-port.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
-import { createServiceClient, ROOT_TOKEN } from "../support/service.ts";
+import { startRedisNode } from "../support/redis-node.ts";
+import { byId, createServiceClient, ROOT_TOKEN } from "../support/service.ts";
 import { findShell } from "./page.ts";
 import { runShell } from "./shell.ts";
 
@@ -50,33 +47,20 @@ async function stop({ child, exit }: ServiceProcess): Promise<void> {
 
 /** A Redis that keeps its data as the page advises, in this folder. */
 async function startRedis(data: string) {
-  const port = await findFreePort();
-  const words = {
-    port,
-    bind: "127.0.0.1",
-    dir: data,
-    appendonly: "yes",
-    appendfsync: "always",
-    save: "",
-    // Or it waits five seconds for others who want a copy, too.
-    "repl-diskless-sync-delay": 0,
-  };
-  const child = spawn(
-    "redis-server",
-    Object.entries(words).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    { stdio: "ignore" },
-  );
-  const end = once(child, "exit");
-  const admin = new Redis({ port, retryStrategy: () => 20, maxRetriesPerRequest: null });
-  admin.on("error", () => {});
-  const kill = async () => {
-    admin.disconnect();
-    child.kill("SIGKILL");
-    await end;
-  };
-  onTestFinished(kill);
-  await admin.ping();
-  return { port, url: `redis://127.0.0.1:${port}`, admin, kill };
+  const redis = await startRedisNode({
+    folder: data,
+    password: undefined,
+    tls: undefined,
+    configure: () => [
+      ["appendonly", "yes"],
+      ["appendfsync", "always"],
+      ["save", ""],
+      // Or it waits five seconds for others who want a copy, too.
+      ["repl-diskless-sync-delay", "0"],
+    ],
+  });
+  onTestFinished(redis.stop);
+  return { ...redis, url: `redis://127.0.0.1:${redis.port}` };
 }
 
 /** Tokens from before a back-up, and what they were by then. */
@@ -91,13 +75,11 @@ async function makeTokens({ root }: Latchkey) {
 
 type Tokens = Awaited<ReturnType<typeof makeTokens>>;
 
-const byId = ({ id }: { id: string }) => ({ token: { case: "id", value: id } }) as const;
-
 /** What happens after the back-up. */
 async function takeBack({ root }: Latchkey, { deleted, off, rotated, used }: Tokens): Promise<string> {
-  await root.delete(byId(deleted));
-  await root.setActive({ ...byId(off), active: false });
-  await root.rotate(byId(rotated));
+  await root.delete({ token: byId(deleted.id) });
+  await root.setActive({ token: byId(off.id), active: false });
+  await root.rotate({ token: byId(rotated.id) });
   await root.exchange({ secret: used.secret });
   return (await root.create({ subject: "ada", kind: "personal" })).secret;
 }
@@ -121,7 +103,7 @@ async function restoreRedis() {
   const redis = await startRedis(mkdtempSync(join(folder, "old-")));
   const before = await startLatchkey(redis.url);
   const tokens = await makeTokens(before);
-  await before.root.delete(byId(tokens.gone));
+  await before.root.delete({ token: byId(tokens.gone.id) });
   await runShell(findShell("--rdb"), folder, {}, redis.port);
   const since = await takeBack(before, tokens);
   expect(await activeOf(before, tokens)).toEqual(["good"]);
@@ -203,7 +185,7 @@ describe("a SQLite file", { timeout: 60_000 }, () => {
     const store = `sqlite:${data}/latchkey.db`;
     const before = await startLatchkey(store);
     const tokens = await makeTokens(before);
-    await before.root.delete(byId(tokens.gone));
+    await before.root.delete({ token: byId(tokens.gone.id) });
     const load = { acknowledged: [] as string[], isOn: true };
     const loading = (async () => {
       while (load.isOn) load.acknowledged.push((await before.root.create({ subject: "eve", kind: "personal" })).secret);

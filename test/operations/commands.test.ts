@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TokenService } from "#gen/latchkey/v1/token_service_pb.ts";
 import { startReplica } from "../support/redis-replica.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { startService, type TestService } from "../support/service.ts";
+import { byId, startService, type TestService } from "../support/service.ts";
 import { readTable } from "./page.ts";
 
 // Counts what each call asks of a real Redis, and compares it with the table of docs/operations.md.
@@ -82,7 +82,6 @@ async function prepare(served: TestService): Promise<World> {
   return { client, id: made.token?.id as string, secret: made.secret };
 }
 
-const byId = (value: string) => ({ case: "id", value }) as const;
 const requestId = () => randomUUID();
 const knows = ({ client, secret }: World) => client.introspect({ secret, peek: true });
 const addLink = async ({ client }: World, wish: object = {}) =>

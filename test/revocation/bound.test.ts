@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { byId } from "../support/service.ts";
 import { type Topology, topologies } from "../support/topologies.ts";
 import { type Fleet, startFleet } from "./fleet.ts";
 import { measureRefusals, percentile, type Refusal } from "./let-in.ts";
@@ -14,8 +15,6 @@ const ROUNDS = Number(process.env.REVOCATION_ROUNDS ?? 40);
 const ROUNDS_CUT = 4;
 const SUBJECT = "ada";
 const LOST = "Unavailable STORE_UNAVAILABLE";
-
-const byId = (id: string) => ({ case: "id", value: id }) as const;
 
 type Change = (root: Fleet["root"], id: string) => Promise<unknown>;
 

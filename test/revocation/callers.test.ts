@@ -7,7 +7,7 @@ import { outcomeOf } from "../attacks/world.ts";
 import { type ServiceProcess, spawnService, untilServing } from "../support/process.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { createServiceClient, ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
+import { byId, createServiceClient, ROOT_TOKEN, startService, type TestService } from "../support/service.ts";
 import { measureRefusals } from "./let-in.ts";
 
 // Services remember for a moment who introspects. What that means for a token that is taken back: at the instance that does it
@@ -40,8 +40,6 @@ afterEach(async () => {
   await redis.stop();
   rmSync(folder, { recursive: true });
 });
-
-const byId = (id: string) => ({ case: "id", value: id }) as const;
 
 /** A new token, and a call with it to each service. */
 async function issue(scopes = ["latchkey:introspect", "latchkey:self"]) {

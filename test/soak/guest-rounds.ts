@@ -5,10 +5,10 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "#gen/grpc/reflection/v1/reflection_pb.ts";
+import { nameFailure } from "../support/answers.ts";
 import { ROOT_TOKEN } from "../support/service.ts";
 import { dials, type Line, openHttp2 } from "./dial.ts";
 import { between, dialAt, pick, type Site, ttl } from "./site.ts";
-import { nameFailure } from "./tally.ts";
 
 // Those who come and go, ask for what they may not have, give up, or vanish.
 

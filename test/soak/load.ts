@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
+import { nameFailure } from "../support/answers.ts";
 import { dials } from "./dial.ts";
 import { comeAndGo, giveUp, intrude, probe, vanish, watch } from "./guest-rounds.ts";
 import { between, Lines, pick, type Site } from "./site.ts";
-import { nameFailure } from "./tally.ts";
 import { askForMany, exchange, expire, live, meetResident, rotate, visitAndLeave } from "./token-rounds.ts";
 
 interface Part {

@@ -92,10 +92,6 @@ export function ttl(milliseconds: number) {
   return { case: "ttl", value: durationFromMs(Math.round(milliseconds)) } as const;
 }
 
-export function byId(value: string) {
-  return { case: "id", value } as const;
-}
-
 export function pick<T>(from: readonly T[]): T {
   return from[Math.floor(Math.random() * from.length)] as T;
 }

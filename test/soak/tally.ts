@@ -1,5 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { nameFailure } from "../support/answers.ts";
 
 /** What clients have asked, and what they were told that they should not have been. */
 export class Tally {
@@ -26,11 +25,4 @@ export class Tally {
   note(fault: string): void {
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
-}
-
-/** Code and reason, for example `NotFound TOKEN_NOT_FOUND`. Of an error that has no reason, its message. */
-export function nameFailure(error: unknown): string {
-  const failure = ConnectError.from(error);
-  const [info] = failure.findDetails(ErrorInfoSchema);
-  return `${Code[failure.code]} ${info?.reason ?? failure.rawMessage}`;
 }

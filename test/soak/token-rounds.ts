@@ -1,18 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { InactiveReason, InactiveReasonSchema, type IntrospectResponse } from "#gen/latchkey/v1/token_service_pb.ts";
+import { InactiveReason } from "#gen/latchkey/v1/token_service_pb.ts";
+import { verdictOf } from "../support/answers.ts";
+import { byId } from "../support/service.ts";
 import type { Line } from "./dial.ts";
-import { between, byId, type Lines, pick, residentRequest, type Site, ttl } from "./site.ts";
+import { between, type Lines, pick, residentRequest, type Site, ttl } from "./site.ts";
 
 // What users and services do with tokens. Each round knows what every answer must be, and leaves nothing but what ends by itself.
 
 type Client = Line["client"];
-
-/** `ACTIVE`, or why not. */
-export function verdictOf({ active, reason }: IntrospectResponse): string {
-  return active ? "ACTIVE" : (InactiveReasonSchema.value[reason]?.localName ?? "");
-}
 
 /** A token from its making to its end, all through one client. */
 export async function live({ tally, life }: Site, client: Client, gate: Client): Promise<void> {

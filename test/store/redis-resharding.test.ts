@@ -151,12 +151,11 @@ it("removes a token that a scan would miss which went on where the slot moved to
   };
   let reads = 0;
   const moving: RedisReads = {
-    get: (key) => nodes.get(key),
-    getMany: (keys) => nodes.getMany(keys),
+    ...nodes.reads,
     async read(key, run) {
       // How many there are, and a first part of them, is known by then.
       if (++reads === 3) await moveAndChoose();
-      return nodes.read(key, run);
+      return nodes.reads.read(key, run);
     },
   };
   const remover = new RedisRemover(nodes, moving, (removal) =>

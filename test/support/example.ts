@@ -176,11 +176,6 @@ export function recordIn({ token }: { readonly token?: Token | undefined }): Tok
   return token ?? expect.unreachable("the answer holds no token");
 }
 
-/** How a request names a token by its id. */
-export function byId(value: string) {
-  return { case: "id", value } as const;
-}
-
 /** How a request names a token by its secret. */
 export function bySecret(value: string) {
   return { case: "secret", value } as const;

@@ -62,3 +62,8 @@ export function withToken(token: string): Interceptor {
     return next(request);
   };
 }
+
+/** How a request names a token by its id. */
+export function byId(value: string) {
+  return { case: "id", value } as const;
+}
