@@ -95,6 +95,10 @@ class ClusterNodes implements RedisNodes {
     return this.#run({ manner: "note", key, run });
   }
 
+  group<T>(items: Iterable<T>, keyOf: (item: T) => string): Iterable<T[]> {
+    return Map.groupBy(items, (item) => slotOf(keyOf(item))).values();
+  }
+
   async inspect(): Promise<Weakness[]> {
     const { durability } = this.#options;
     const found = this.#members.masters.map(async ({ address, writer }) => {

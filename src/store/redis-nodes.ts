@@ -52,6 +52,9 @@ export interface RedisNodes {
   /** Like `write`, for what nobody is told of as done: it waits for no replica. */
   note<T>(key: string, run: (client: ScriptedRedis) => Promise<T>): Promise<T>;
 
+  /** Divides items so that one step may touch the keys of each group. */
+  group<T>(items: Iterable<T>, keyOf: (item: T) => string): Iterable<T[]>;
+
   /** What of the masters' state and settings breaks what Latchkey promises. */
   inspect(): Promise<Weakness[]>;
 

@@ -108,6 +108,11 @@ class ServerNodes implements RedisNodes {
     return this.#means.writer.use(run);
   }
 
+  /** Slots don't matter to one server. */
+  group<T>(items: Iterable<T>): T[][] {
+    return [[...items]];
+  }
+
   inspect(): Promise<Weakness[]> {
     const lead = this.clock() - systemClock();
     return this.#means.writer.use((client) => inspectRedis(client, { durability: this.#options.durability, lead }));

@@ -4,7 +4,6 @@ import { recordKey } from "./redis-keys.ts";
 import type { RedisNodes } from "./redis-nodes.ts";
 import type { ScriptedRedis } from "./redis-scripts.ts";
 import { replaceToken } from "./redis-writes.ts";
-import { tagIn } from "./shard.ts";
 
 /** How many uses one script notes, and how many are on their way to Redis at once, so that neither it nor we are long at it. */
 const MOST = 100;
@@ -12,13 +11,13 @@ const AT_ONCE = 250;
 
 type Use = readonly [id: string, time: number];
 
-/** `TokenStore.noteUses` on Redis: the tokens of a shard together, because a script stays in one. */
+/** `TokenStore.noteUses` on Redis. */
 export async function noteUses(nodes: RedisNodes, uses: ReadonlyMap<string, number>, precision: number): Promise<void> {
   let parts: Use[][] = [];
   let count = 0;
-  for (const shard of Map.groupBy(uses, ([id]) => tagIn(id)).values()) {
-    for (let start = 0; start < shard.length; start += MOST) {
-      const part = shard.slice(start, start + MOST);
+  for (const group of nodes.group(uses, ([id]) => recordKey(id))) {
+    for (let start = 0; start < group.length; start += MOST) {
+      const part = group.slice(start, start + MOST);
       parts.push(part);
       count += part.length;
       if (count < AT_ONCE) continue;
@@ -35,7 +34,7 @@ async function noteParts(nodes: RedisNodes, parts: readonly Use[][], precision: 
     await nodes.note(recordKey(use[0]), (client) => replaceRecord(client, use, precision));
 }
 
-/** Answers the uses of those tokens of a shard that have other records. */
+/** Answers the uses of those tokens of a group that have other records. */
 async function patchRecords(nodes: RedisNodes, uses: readonly Use[], precision: number): Promise<Use[]> {
   const keys = uses.map(([id]) => recordKey(id));
   const times = uses.map(([, time]) => time);
