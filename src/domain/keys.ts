@@ -20,7 +20,7 @@ export interface DerivedKey {
   /** Signs page tokens. */
   readonly pageToken: KeyObject;
   /** Marks secrets as made here. */
-  readonly proof: KeyObject;
+  readonly proof: TextHmac;
   /** Makes the secrets of requests that can be repeated. */
   readonly request: KeyObject;
   /** Makes the names by which imported tokens are found. */
@@ -76,7 +76,7 @@ function deriveKey({ version, secret }: ServiceKey): DerivedKey {
     version,
     digest: new TextHmac(derive("digest")),
     pageToken: createSecretKey(derive("page-token")),
-    proof: createSecretKey(derive("proof")),
+    proof: new TextHmac(derive("proof")),
     request: createSecretKey(derive("request")),
     alias: createSecretKey(derive("alias")),
     signing: deriveSigningKeys(derive),

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { encodeBase62, isBase62, type RandomText } from "./base62.ts";
 import type { DerivedKey, KeyRing } from "./keys.ts";
@@ -71,7 +71,7 @@ function isSame(a: string, b: string): boolean {
 }
 
 function proofOf(key: DerivedKey, body: string): string {
-  const bits = createHmac("sha256", key.proof).update(body).digest().readUIntBE(0, 6);
+  const bits = key.proof.of(body).readUIntBE(0, 6);
   return encodeBase62(bits % 62 ** PROOF, PROOF);
 }
 

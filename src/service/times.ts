@@ -18,11 +18,22 @@ export function timestampToMs(field: string, timestamp: Timestamp | undefined): 
   return Number(seconds) * 1000 + Math.floor(nanos / 1_000_000);
 }
 
-export function msToDuration(ms: number): { seconds: bigint; nanos: number } {
-  return { seconds: BigInt(Math.trunc(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
-}
+/**
+ * So many milliseconds as a Timestamp, since 1970, or as a Duration. The numbers of the two are made when somebody asks for them: there
+ * are four of these in every introspection, and a BigInt in each costs more than to write all of it.
+ */
+export class Moment {
+  readonly milliseconds: number;
 
-/** For times since 1970. */
-export function msToTimestamp(ms: number): { seconds: bigint; nanos: number } {
-  return msToDuration(ms);
+  constructor(milliseconds: number) {
+    this.milliseconds = milliseconds;
+  }
+
+  get seconds(): bigint {
+    return BigInt(Math.trunc(this.milliseconds / 1000));
+  }
+
+  get nanos(): number {
+    return (this.milliseconds % 1000) * 1_000_000;
+  }
 }

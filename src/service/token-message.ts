@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type TokenSchema, TokenStatus } from "#gen/latchkey/v1/token_pb.ts";
 import { idleEndOf, type Status, statusOf, type Token } from "../domain/token.ts";
 import { etagOf } from "../domain/update.ts";
-import { msToDuration, msToTimestamp } from "./times.ts";
+import { Moment } from "./times.ts";
 
 const STATUS: Record<Status, TokenStatus> = {
   ACTIVE: TokenStatus.ACTIVE,
@@ -12,39 +12,116 @@ const STATUS: Record<Status, TokenStatus> = {
 };
 
 type Fields = Omit<MessageInitShape<typeof TokenSchema>, "$typeName" | "$unknown">;
+type Shown = { readonly [Field in keyof Required<Fields>]: Fields[Field] };
 
 /** A token as the API shows it at `now`. */
 export function toTokenMessage(token: Token, now: number): MessageInitShape<typeof TokenSchema> {
-  const { createTime, expireTime, lastUsedTime, usesLeft, claims } = token;
-  const message: Fields = {
-    id: token.id,
-    tenant: token.tenant,
-    subject: token.subject,
-    kind: token.kind,
-    label: token.label,
-    hint: token.hint,
-    scopes: [...token.scopes],
-    audiences: [...token.audiences],
-    clientId: token.clientId,
-    parentId: token.parentId,
-    creator: token.creator,
-    createTime: msToTimestamp(createTime),
-    active: token.active,
-    status: STATUS[statusOf(token, now)],
-    etag: etagOf(token),
-  };
-  // One by one, since this runs for every introspection: spreading what may be absent costs as much as all of the rest.
-  if (claims) message.claims = claims;
-  if (expireTime !== undefined) {
-    message.expireTime = msToTimestamp(expireTime);
-    message.life = msToDuration(expireTime - createTime);
-    message.remainingLife = msToDuration(Math.max(0, expireTime - now));
+  return new ShownToken(token, now);
+}
+
+/** Each field is made when it is read: to copy all of them for every introspection costs as much as to write them. */
+class ShownToken implements Shown {
+  readonly #token: Token;
+  readonly #now: number;
+
+  constructor(token: Token, now: number) {
+    this.#token = token;
+    this.#now = now;
   }
-  if (lastUsedTime !== undefined) message.lastUsedTime = msToTimestamp(lastUsedTime);
-  if (usesLeft !== undefined) message.usesLeft = usesLeft;
-  const idleEnd = idleEndOf(token);
-  if (idleEnd !== undefined) message.idleExpireTime = msToTimestamp(idleEnd);
-  return message;
+
+  get id() {
+    return this.#token.id;
+  }
+
+  get tenant() {
+    return this.#token.tenant;
+  }
+
+  get subject() {
+    return this.#token.subject;
+  }
+
+  get kind() {
+    return this.#token.kind;
+  }
+
+  get label() {
+    return this.#token.label;
+  }
+
+  get hint() {
+    return this.#token.hint;
+  }
+
+  get scopes() {
+    return this.#token.scopes as string[];
+  }
+
+  get audiences() {
+    return this.#token.audiences as string[];
+  }
+
+  get claims() {
+    return this.#token.claims;
+  }
+
+  get clientId() {
+    return this.#token.clientId;
+  }
+
+  get parentId() {
+    return this.#token.parentId;
+  }
+
+  get creator() {
+    return this.#token.creator;
+  }
+
+  get createTime() {
+    return new Moment(this.#token.createTime);
+  }
+
+  get expireTime() {
+    return momentOf(this.#token.expireTime);
+  }
+
+  get lastUsedTime() {
+    return momentOf(this.#token.lastUsedTime);
+  }
+
+  get active() {
+    return this.#token.active;
+  }
+
+  get status() {
+    return STATUS[statusOf(this.#token, this.#now)];
+  }
+
+  get life() {
+    const { createTime, expireTime } = this.#token;
+    return expireTime === undefined ? undefined : new Moment(expireTime - createTime);
+  }
+
+  get remainingLife() {
+    const { expireTime } = this.#token;
+    return expireTime === undefined ? undefined : new Moment(Math.max(0, expireTime - this.#now));
+  }
+
+  get usesLeft() {
+    return this.#token.usesLeft;
+  }
+
+  get etag() {
+    return etagOf(this.#token);
+  }
+
+  get idleExpireTime() {
+    return momentOf(idleEndOf(this.#token));
+  }
+}
+
+function momentOf(milliseconds: number | undefined): Moment | undefined {
+  return milliseconds === undefined ? undefined : new Moment(milliseconds);
 }
 
 /** The status that a request asks for; undefined if it asks for none. */

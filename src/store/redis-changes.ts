@@ -9,12 +9,11 @@ import type { Change } from "./token-store.ts";
  * since.
  */
 export async function subscribeToChanges(
-  options: Omit<ConnectionOptions, "pipelining" | "prepare" | "durability" | "tick">,
+  options: Omit<ConnectionOptions, "prepare" | "durability" | "tick">,
 ): Promise<{ connection: RedisConnection; feed: ChangeFeed }> {
   const feed = new ChangeFeed();
   const connection = new RedisConnection({
     ...options,
-    pipelining: false,
     prepare: async (client) => {
       await client.subscribe(CHANGES_CHANNEL);
       feed.publish({ type: "reset" });

@@ -174,7 +174,7 @@ export class ClusterMembers {
     const reader = this.#nodes.get(`${host}:${port}`)?.reader;
     if (reader?.serves) return reader.use((client) => readClusterMap(client, address));
     const claim = async () => Date.now();
-    const scout = new RedisConnection({ location: { ...this.access, ...address }, claim, pipelining: false });
+    const scout = new RedisConnection({ location: { ...this.access, ...address }, claim });
     await scout.open();
     return scout.use((client) => readClusterMap(client, address)).finally(() => scout.close());
   }

@@ -34,11 +34,10 @@ export class ClusterNode {
   constructor(address: Address, access: RedisAccess, { durability, outages }: NodesOptions, onLoss: () => void) {
     this.address = address;
     const claim = (client: ScriptedRedis) => this.#claim(client);
-    const options: Omit<ConnectionOptions, "pipelining"> = { location: { ...access, ...address }, claim, outages };
-    this.reader = new RedisConnection({ ...options, pipelining: true });
+    const options: ConnectionOptions = { location: { ...access, ...address }, claim, outages };
+    this.reader = new RedisConnection(options);
     this.writer = new RedisConnection({
       ...options,
-      pipelining: false,
       durability,
       tick: (client) => this.#tick(client),
     });

@@ -30,8 +30,8 @@ export async function openServerNodes(
       : undefined;
   const claim = (client: ScriptedRedis) => data.claim(client).catch((error: unknown) => refuseLonely(error, watch));
   const shared = { location, claim, outages: options.outages };
-  const writer = new RedisConnection({ ...shared, pipelining: false, durability: options.durability });
-  const reader = new RedisConnection({ ...shared, pipelining: true });
+  const writer = new RedisConnection({ ...shared, durability: options.durability });
+  const reader = new RedisConnection(shared);
   try {
     await writer.open();
     await writer.use(refuseCluster);

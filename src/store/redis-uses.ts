@@ -38,13 +38,9 @@ async function noteParts(nodes: RedisNodes, parts: readonly Use[][], precision: 
 async function patchRecords(nodes: RedisNodes, uses: readonly Use[], precision: number): Promise<Use[]> {
   const keys = uses.map(([id]) => recordKey(id));
   const times = uses.map(([, time]) => time);
-  const others = await nodes.note(keys[0] ?? "", (client) => {
-    // Each way to the socket would cost more than its script does.
-    const { stream } = client;
-    stream.cork();
-    process.nextTick(() => stream.uncork());
-    return client.noteUses(keys.length, ...keys, precision, ...times);
-  });
+  const others = await nodes.note(keys[0] ?? "", (client) =>
+    client.noteUses(keys.length, ...keys, precision, ...times),
+  );
   return uses.filter((_, position) => others.includes(position + 1));
 }
 

@@ -1,7 +1,10 @@
 import { TokenError } from "../errors.ts";
+import { Bag, type Packed } from "./bag.ts";
 
 /** A call that can be told to end before its time. */
-export interface Endable {
+export interface Endable extends Packed {
+  /** When it ends, by `performance.now`. For who counts it in flight. */
+  deadline: number;
   end(reason: TokenError): void;
 }
 
@@ -22,12 +25,12 @@ const GRAIN_MS = 5;
  * @param shutdown aborts with the TokenError that all calls end with.
  */
 export function createInFlight(shutdown: AbortSignal): InFlight {
-  const deadlines = new Map<Endable, number>();
+  const calls = new Bag<Endable>();
   let timer: NodeJS.Timeout | undefined;
   let wakeUp = Number.POSITIVE_INFINITY;
 
   const endAll = () => {
-    for (const call of [...deadlines.keys()]) call.end(shutdown.reason);
+    for (const call of calls.all()) call.end(shutdown.reason);
   };
   shutdown.addEventListener("abort", endAll, { once: true });
 
@@ -40,12 +43,12 @@ export function createInFlight(shutdown: AbortSignal): InFlight {
   const sweep = () => {
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [call, deadline] of [...deadlines]) {
-      if (deadline > now) {
-        next = Math.min(next, deadline);
+    for (const call of calls.all()) {
+      if (call.deadline > now) {
+        next = Math.min(next, call.deadline);
         continue;
       }
-      deadlines.delete(call);
+      calls.delete(call);
       call.end(new TokenError("DEADLINE_EXCEEDED", "the deadline passed"));
     }
     wakeUp = next;
@@ -56,12 +59,12 @@ export function createInFlight(shutdown: AbortSignal): InFlight {
     add(call, timeout) {
       if (shutdown.aborted) return call.end(shutdown.reason);
       const now = performance.now();
-      const deadline = now + timeout;
-      deadlines.set(call, deadline);
-      if (deadline < wakeUp) wakeAt(deadline, now);
+      call.deadline = now + timeout;
+      calls.add(call);
+      if (call.deadline < wakeUp) wakeAt(call.deadline, now);
     },
     delete(call) {
-      deadlines.delete(call);
+      calls.delete(call);
     },
   };
 }

@@ -14,6 +14,8 @@ const { charCodeAt } = String.prototype;
 export class ProtoWriter {
   #bytes = Buffer.allocUnsafe(4096);
   #size = 0;
+  /** How many bytes the length of the last message took: the next one is as long as a rule, and what is not is moved. */
+  #room = 1;
 
   /** Begins anew, behind so many bytes that are for the caller to fill. */
   start(headBytes: number): void {
@@ -67,17 +69,17 @@ export class ProtoWriter {
   message<T>(field: number, message: T, write: (message: T, writer: this) => void): void {
     this.#reserve(2 * MAX_VARINT);
     this.#varint((field << 3) | TEXT);
-    // Room for the length of a short one; what is longer is moved to make more.
-    const start = this.#size++;
+    const room = this.#room;
+    const start = this.#size;
+    this.#size += room;
     write(message, this);
-    const length = this.#size - start - 1;
-    if (length < 0x80) {
-      this.#bytes[start] = length;
-      return;
+    const end = this.#size;
+    const length = end - start - room;
+    this.#room = length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
+    if (this.#room !== room) {
+      this.#reserve(MAX_VARINT);
+      this.#bytes.copyWithin(start + this.#room, start + room, end);
     }
-    this.#reserve(MAX_VARINT);
-    const more = length < 0x4000 ? 1 : length < 0x20_0000 ? 2 : 3;
-    this.#bytes.copyWithin(start + 1 + more, start + 1, this.#size);
     this.#size = start;
     this.#varint(length);
     this.#size += length;

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { Bag, type Packed } from "./bag.ts";
 import type { Methods } from "./connect.ts";
 import { codecOf } from "./content-type.ts";
 import { createCors } from "./cors.ts";
@@ -57,15 +58,19 @@ export function createRoute(options: RouteOptions): Route {
 
 /** Tells HTTP/1.1 clients with their answer that it is the last one on this connection, once the signal has aborted. */
 function hangUpWhen(draining: AbortSignal): (response: WireResponse) => void {
-  const open = new Set<WireResponse>();
+  const open = new Bag<{ readonly response: WireResponse } & Packed>();
   const close = (response: WireResponse) => {
     if (!response.headersSent) response.setHeader("connection", "close");
   };
-  draining.addEventListener("abort", () => open.forEach(close), { once: true });
+  const closeAll = () => {
+    for (const { response } of open.all()) close(response);
+  };
+  draining.addEventListener("abort", closeAll, { once: true });
   return (response) => {
     if (draining.aborted) return close(response);
-    open.add(response);
-    response.once("close", () => open.delete(response));
+    const entry = { response, place: -1 };
+    open.add(entry);
+    response.once("close", () => open.delete(entry));
   };
 }
 

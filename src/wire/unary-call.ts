@@ -33,6 +33,8 @@ export interface LaneMeans {
 
 /** One unary gRPC call: collects the message, runs it through the pipeline, and sends the message or the error that comes of it. */
 export class UnaryCall implements StreamListener, Endable {
+  place = -1;
+  deadline = Number.POSITIVE_INFINITY;
   readonly #stream: Http2Stream;
   readonly #method: LaneMethod;
   readonly #peer: Peer;

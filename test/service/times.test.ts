@@ -1,7 +1,7 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { durationToMs, msToDuration, msToTimestamp, timestampToMs } from "../../src/service/times.ts";
+import { durationToMs, Moment, timestampToMs } from "../../src/service/times.ts";
 import { NOW, refusal, thrownBy } from "../domain/world.ts";
 
 const duration = (seconds: bigint, nanos: number) => ({
@@ -72,18 +72,19 @@ describe("times and spans in answers", () => {
   test("are exact to the millisecond", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (ms) => {
-        expect(timestampToMs("x", timestamp(msToTimestamp(ms).seconds, msToTimestamp(ms).nanos))).toBe(ms);
-        expect(durationToMs("x", duration(msToDuration(ms).seconds, msToDuration(ms).nanos))).toBe(ms);
+        const { seconds, nanos } = new Moment(ms);
+        expect(timestampToMs("x", timestamp(seconds, nanos))).toBe(ms);
+        expect(durationToMs("x", duration(seconds, nanos))).toBe(ms);
       }),
     );
-    const { seconds, nanos } = msToTimestamp(NOW + 7);
+    const { seconds, nanos } = new Moment(NOW + 7);
     expect(timestampDate(timestamp(seconds, nanos)).getTime()).toBe(NOW + 7);
   });
 
   test("are well-formed where clocks of servers differ and a life is negative", () => {
     fc.assert(
       fc.property(fc.integer({ min: -100_000, max: -1 }), (ms) => {
-        const { seconds, nanos } = msToDuration(ms);
+        const { seconds, nanos } = new Moment(ms);
         expect(durationToMs("life", duration(seconds, nanos))).toBe(ms);
       }),
     );

@@ -178,6 +178,19 @@ it("removes twice as many tokens with twice as many commands", async () => {
   expect(await countCommands(8 * REMOVE_BATCH)).toBeLessThan(2.3 * few);
 });
 
+it("notes the uses of a hundred owners' tokens with one script", async () => {
+  const store = await open();
+  onTestFinished(() => store.close());
+  const tokens = await Promise.all(Array.from({ length: 100 }, () => insertToken(store, newOwner())));
+  await server.admin.config("RESETSTAT");
+  await store.noteUses(new Map(tokens.map(({ id }) => [id, 1_900_000_000_000])), 60_000);
+  const stats = await server.admin.info("commandstats");
+  expect(stats).toContain("cmdstat_setrange:calls=100,");
+  const scripts = [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)];
+  // Beside it, at most one check of each connection.
+  expect(scripts.reduce((sum, [, count]) => sum + Number(count), 0)).toBeLessThanOrEqual(4);
+});
+
 describe("a cluster of one node", () => {
   it("is no Redis server of its own", async () => {
     const node = await startRedis({ cluster: true });

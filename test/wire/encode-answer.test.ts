@@ -7,6 +7,7 @@ import {
   type IntrospectResponseSchema,
   TokenService,
 } from "#gen/latchkey/v1/token_service_pb.ts";
+import { Moment } from "../../src/service/times.ts";
 import { frameAnswer } from "../../src/wire/encode-answer.ts";
 
 import { frame } from "./raw.ts";
@@ -15,10 +16,13 @@ type Fields<T> = Omit<T, "$typeName" | "$unknown">;
 
 const text = fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.constantFrom("x".repeat(200), "ü".repeat(9000)));
 const whole = fc.oneof(fc.integer(), fc.constantFrom(0, 1, -1, 0x7fffffff, -0x80000000));
-const instant = fc.record({
-  seconds: fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }),
-  nanos: fc.oneof(fc.constant(0), fc.integer({ min: -999_999_999, max: 999_999_999 })),
-});
+const instant = fc.oneof(
+  fc.record({
+    seconds: fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }),
+    nanos: fc.oneof(fc.constant(0), fc.integer({ min: -999_999_999, max: 999_999_999 })),
+  }),
+  fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }).map((milliseconds) => new Moment(milliseconds)),
+);
 const json = fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.parse(JSON.stringify(value)) as JsonObject);
 
 // One for each field of the message, so that a new field fails to compile until it stands here.

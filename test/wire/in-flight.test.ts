@@ -15,7 +15,8 @@ describe("calls in flight", () => {
   });
 
   const shutdown = new AbortController();
-  const createCalls = (count: number) => Array.from({ length: count }, () => ({ end: vi.fn() }));
+  const createCall = () => ({ end: vi.fn(), place: -1, deadline: 0 });
+  const createCalls = (count: number) => Array.from({ length: count }, () => createCall());
 
   it.each([
     ["ascending", [20, 40, 60, 10_000]],
@@ -23,7 +24,7 @@ describe("calls in flight", () => {
     ["equal", [40, 40, 40, 40]],
   ])("end once each at their own deadlines, not before and hardly after, in %s order", (_order, timeouts) => {
     const inFlight = createInFlight(shutdown.signal);
-    const calls = timeouts.map((timeout) => ({ timeout, end: vi.fn() }));
+    const calls = timeouts.map((timeout) => ({ timeout, ...createCall() }));
     const start = performance.now();
     for (const call of calls) inFlight.add(call, call.timeout);
     for (const now of new Set(timeouts.toSorted((a, b) => a - b))) {

@@ -47,7 +47,7 @@ export class Http2Connection implements StreamHost {
   readonly #blocks: HeaderBlocks;
   readonly #faults: Budget;
   readonly #streams = new StreamTable();
-  readonly #waiting = new Set<Http2Stream>();
+  #waiting: Http2Stream[] = [];
   #preface = PREFACE;
   #hasSettings = false;
   #hasAnswered = false;
@@ -115,7 +115,7 @@ export class Http2Connection implements StreamHost {
   }
 
   waitForWindow(stream: Http2Stream): void {
-    this.#waiting.add(stream);
+    if (!this.#waiting.includes(stream)) this.#waiting.push(stream);
   }
 
   release(bytes: number): void {
@@ -130,7 +130,8 @@ export class Http2Connection implements StreamHost {
 
   forget(stream: Http2Stream): void {
     this.#streams.delete(stream);
-    this.#waiting.delete(stream);
+    const place = this.#waiting.indexOf(stream);
+    if (place >= 0) this.#waiting.splice(place, 1);
     if (this.#state === "left") this.#endIfDone();
   }
 
@@ -286,10 +287,9 @@ export class Http2Connection implements StreamHost {
     if (bytes === 0) throw broken("a window grows by something");
     this.sendWindow += bytes;
     if (this.sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window is too large");
-    for (const stream of [...this.#waiting]) {
-      this.#waiting.delete(stream);
-      stream.flush();
-    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const stream of waiting) stream.flush();
   }
 
   #reset(id: number, code: ErrorCode): void {
