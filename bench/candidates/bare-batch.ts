@@ -1,17 +1,22 @@
 import { createServer } from "node:net";
+import { Redis } from "ioredis";
 import { TextHmac } from "../../src/domain/hmac.ts";
+import type { ScriptedRedis } from "../../src/store/redis-scripts.ts";
+import { ValueReader } from "../../src/store/redis-values.ts";
 import { MESSAGE_HEAD_BYTES, sealFrame } from "../../src/wire/grpc-frame.ts";
 import { Http2Connection } from "../../src/wire/http2/connection.ts";
 import { encodeHeaders } from "../../src/wire/http2/header-encoder.ts";
 import type { Http2Stream, StreamListener } from "../../src/wire/http2/stream.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { bareKey, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
-import { announce, connectRedis } from "./environment.ts";
+import { announce, required } from "./environment.ts";
 
 // What nobody can leave out of an introspection: the call, an HMAC of each secret and a value of Redis, and an answer that lies ready
 // there. So this is the most that batches can bring.
 
-const redis = connectRedis();
+/** As Latchkey reads: all that is asked for in one turn with one command, without the pipelines of ioredis. */
+const redis = new Redis(required("REDIS_URL"));
+const values = new ValueReader({ read: (run) => run(redis as ScriptedRedis) });
 const hmac = new TextHmac(Buffer.alloc(32, 7));
 const DIGEST = Buffer.alloc(32);
 const HEAD = encodeHeaders([
@@ -39,7 +44,7 @@ function accept(stream: Http2Stream): StreamListener {
 async function answer(stream: Http2Stream, body: Buffer): Promise<void> {
   const isBatch = stream.head.path.endsWith("BatchIntrospect");
   const secrets = isBatch ? secretsIn(body) : [body.toString("latin1", MESSAGE_HEAD_BYTES + FIELD_BYTES)];
-  const answers = await redis.mgetBuffer(secrets.map((secret) => bareKey(idOf(secret))));
+  const answers = await values.getMany(secrets.map((secret) => bareKey(idOf(secret))));
   for (const secret of secrets) hmac.is(DIGEST, secret);
   const verdicts = answers.map((found) => found ?? UNKNOWN_ANSWER);
   stream.respond(HEAD);
