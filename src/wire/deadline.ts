@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import { TokenError } from "../errors.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
 import type { HeaderOf } from "./request.ts";
 
@@ -34,16 +35,13 @@ function parseConnectTimeout(text: string): number {
  * A signal that aborts with a TokenError when the call must end: its time is over, the server goes down, or the client
  * has left (`exchange`, the response or the stream, is closed).
  */
-export function limitCall(exchange: EventEmitter, timeout: number, shutdown: AbortSignal): AbortSignal {
+export function limitCall(exchange: EventEmitter, timeout: number, inFlight: InFlight): AbortSignal {
   const controller = new AbortController();
-  const end = () => controller.abort(shutdown.reason);
-  const timer = setTimeout(() => controller.abort(new TokenError("DEADLINE_EXCEEDED", "the deadline passed")), timeout);
-  if (shutdown.aborted) end();
-  shutdown.addEventListener("abort", end);
+  const call = { place: -1, deadline: 0, end: (reason: TokenError) => controller.abort(reason) };
+  inFlight.add(call, timeout);
   exchange.once("close", () => {
-    clearTimeout(timer);
-    shutdown.removeEventListener("abort", end);
-    controller.abort(new TokenError("CANCELLED", "the caller left"));
+    inFlight.delete(call);
+    call.end(new TokenError("CANCELLED", "the caller left"));
   });
   return controller.signal;
 }

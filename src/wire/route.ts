@@ -4,6 +4,7 @@ import type { Methods } from "./connect.ts";
 import { codecOf } from "./content-type.ts";
 import { createCors } from "./cors.ts";
 import { createHttpEndpoints, refuseMethod, refuseType, serveEndpoint } from "./http-endpoints.ts";
+import { createInFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
 import { protectiveHeaders } from "./protection.ts";
 import type { Readiness } from "./readiness.ts";
@@ -25,6 +26,8 @@ export interface RouteOptions {
 /** The one way that all requests take, whatever their HTTP version and protocol. */
 export function createRoute(options: RouteOptions): Route {
   const { methods, limits, endings, log } = options;
+  const { draining } = endings;
+  const inFlight = createInFlight(endings.shutdown);
   const cors = createCors(options.corsOrigins, options.corsHeaders);
   const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
 
@@ -37,10 +40,10 @@ export function createRoute(options: RouteOptions): Route {
     // Connect would take GET for methods without side effects. There are none: secrets must not get into URLs.
     if (request.method !== "POST") return refuseMethod(response, "POST");
     if (handler.method.methodKind === "unary" && !codecOf(request.headers["content-type"])) return refuseType(response);
-    return serveMethod(handler, request, response, { limits, endings, log });
+    return serveMethod(handler, request, response, { limits, inFlight, draining, log });
   };
 
-  const hangUp = hangUpWhen(endings.draining);
+  const hangUp = hangUpWhen(draining);
 
   return (request, response) => {
     protect(response);

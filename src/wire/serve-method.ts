@@ -7,6 +7,7 @@ import { originKey } from "./connect.ts";
 import { ENCODING_HEADERS, isUncompressed } from "./content-encoding.ts";
 import { codecOf, protocolOf } from "./content-type.ts";
 import { limitCall, readTimeout, TIMEOUT_HEADERS, unaryTimeout } from "./deadline.ts";
+import type { InFlight } from "./in-flight.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import { refuseRequest } from "./refuse-request.ts";
 import { describePeer, headersOf, readMetadata, type WireRequest, type WireResponse } from "./request.ts";
@@ -23,7 +24,8 @@ export interface Endings {
 
 export interface ServeOptions {
   readonly limits: Limits;
-  readonly endings: Endings;
+  readonly inFlight: InFlight;
+  readonly draining: AbortSignal;
   readonly log: Logger;
 }
 
@@ -37,17 +39,17 @@ export async function serveMethod(
   handler: UniversalHandler,
   request: WireRequest,
   response: WireResponse,
-  { limits, endings, log }: ServeOptions,
+  { limits, inFlight, draining, log }: ServeOptions,
 ): Promise<void> {
   const unary = handler.method.methodKind === "unary";
   const signal = limitCall(
     response,
     unary ? unaryTimeout(readTimeout(headersOf(request)), limits) : limits.streamTimeout,
-    endings.shutdown,
+    inFlight,
   );
   const body = unary
     ? unaryBody(handler, request, { limits, log }, signal)
-    : streamBody(request, AbortSignal.any([signal, endings.draining]));
+    : streamBody(request, AbortSignal.any([signal, draining]));
   const answer = await handler(toUniversal(request, body, signal));
   await writeAnswer(answer, response);
 }

@@ -1,5 +1,8 @@
-import { expect, it } from "vitest";
-import { readTimeout } from "../../src/wire/deadline.ts";
+import { EventEmitter, getEventListeners } from "node:events";
+import { expect, it, vi } from "vitest";
+import { TokenError } from "../../src/errors.ts";
+import { limitCall, readTimeout } from "../../src/wire/deadline.ts";
+import { createInFlight } from "../../src/wire/in-flight.ts";
 
 it.each([
   [{}, undefined],
@@ -15,4 +18,33 @@ it.each([
 ])("reads the timeout of %j", (headers: Record<string, string>, expected) => {
   const timeout = readTimeout((name) => headers[name]);
   expect(timeout && Math.round(timeout)).toBe(expected);
+});
+
+it("ends a call for the first of its deadline, the shutdown and the client's leaving", async () => {
+  const shutdown = new AbortController();
+  const inFlight = createInFlight(shutdown.signal);
+  const exchanges = Array.from({ length: 3 }, () => new EventEmitter());
+  const [late, left, open] = exchanges.map((exchange, n) => limitCall(exchange, n === 0 ? 1 : 60_000, inFlight));
+  exchanges[1]?.emit("close");
+  expect(left?.reason).toMatchObject({ reason: "CANCELLED" });
+  await vi.waitUntil(() => late?.aborted);
+  expect(late?.reason).toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+  expect(open?.aborted).toBe(false);
+  const reason = new TokenError("SHUTTING_DOWN", "the server is shutting down");
+  shutdown.abort(reason);
+  expect(open?.reason).toBe(reason);
+  for (const exchange of exchanges) exchange.emit("close");
+  expect([late?.reason, left?.reason, open?.reason]).toMatchObject([
+    { reason: "DEADLINE_EXCEEDED" },
+    { reason: "CANCELLED" },
+    { reason: "SHUTTING_DOWN" },
+  ]);
+  expect(limitCall(new EventEmitter(), 60_000, inFlight).reason).toBe(reason);
+});
+
+it("takes one listener of the shutdown for all calls", () => {
+  const shutdown = new AbortController();
+  const inFlight = createInFlight(shutdown.signal);
+  for (let count = 0; count < 3; count++) limitCall(new EventEmitter(), 60_000, inFlight);
+  expect(getEventListeners(shutdown.signal, "abort")).toHaveLength(1);
 });
