@@ -48,6 +48,5 @@ export function askingClient(client: ScriptedRedis): ScriptedRedis {
     client.sendCommand(asking);
     return client.sendCommand(command, stream);
   };
-  const options = { ...client.options, enableAutoPipelining: false };
-  return Object.create(client, { sendCommand: { value: sendCommand }, options: { value: options } });
+  return Object.create(client, { sendCommand: { value: sendCommand } });
 }

@@ -16,6 +16,7 @@ export class Bag<T extends Packed> {
     return [...this.#things];
   }
 
+  /** Not for what is in it already. */
   add(thing: T): void {
     thing.place = this.#things.push(thing) - 1;
   }

@@ -14,7 +14,7 @@ const { charCodeAt } = String.prototype;
 export class ProtoWriter {
   #bytes = Buffer.allocUnsafe(4096);
   #size = 0;
-  /** How many bytes the length of the last message took: the next one is as long as a rule, and what is not is moved. */
+  /** How many bytes the length of the last message took: that of the next one mostly takes as many, and else the message is moved. */
   #room = 1;
 
   /** Begins anew, behind so many bytes that are for the caller to fill. */

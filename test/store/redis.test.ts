@@ -187,8 +187,8 @@ it("notes the uses of a hundred owners' tokens with one script", async () => {
   const stats = await server.admin.info("commandstats");
   expect(stats).toContain("cmdstat_setrange:calls=100,");
   const scripts = [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)];
-  // Beside it, at most one check of each connection.
-  expect(scripts.reduce((sum, [, count]) => sum + Number(count), 0)).toBeLessThanOrEqual(4);
+  // Beside it, each connection is checked now and then.
+  expect(scripts.reduce((sum, [, count]) => sum + Number(count), 0)).toBeLessThan(20);
 });
 
 describe("a cluster of one node", () => {
