@@ -1,7 +1,7 @@
 import type { AddressInfo, Server } from "node:net";
 import { Redis } from "ioredis";
 
-/** The same client for all candidates, as ioredis advises it for many small commands. */
+/** The same client for all candidates that are not Latchkey, as ioredis advises it for many small commands. */
 export function connectRedis(): Redis {
   return new Redis(required("REDIS_URL"), { enableAutoPipelining: true });
 }
