@@ -1,22 +1,17 @@
 import { createServer } from "node:net";
-import { Redis } from "ioredis";
 import { TextHmac } from "../../src/domain/hmac.ts";
-import type { ScriptedRedis } from "../../src/store/redis-scripts.ts";
-import { ValueReader } from "../../src/store/redis-values.ts";
 import { MESSAGE_HEAD_BYTES, sealFrame } from "../../src/wire/grpc-frame.ts";
 import { Http2Connection } from "../../src/wire/http2/connection.ts";
 import { encodeHeaders } from "../../src/wire/http2/header-encoder.ts";
 import type { Http2Stream, StreamListener } from "../../src/wire/http2/stream.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { bareKey, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
-import { announce, required } from "./environment.ts";
+import { announce, connectValues } from "./environment.ts";
 
 // What nobody can leave out of an introspection: the call, an HMAC of each secret and a value of Redis, and an answer that lies ready
 // there. So this is the most that batches can bring.
 
-/** As Latchkey reads: all that is asked for in one turn with one command, without the pipelines of ioredis. */
-const redis = new Redis(required("REDIS_URL"));
-const values = new ValueReader({ read: (run) => run(redis as ScriptedRedis) });
+const values = connectValues();
 const hmac = new TextHmac(Buffer.alloc(32, 7));
 const DIGEST = Buffer.alloc(32);
 const HEAD = encodeHeaders([

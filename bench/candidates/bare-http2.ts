@@ -1,13 +1,13 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { bareKey, frameOf, idIn, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
-import { announce, connectRedis } from "./environment.ts";
+import { announce, connectValues } from "./environment.ts";
 
 // The limit: what Node's http2 and one GET cost by themselves. The answer lies ready in Redis, and nothing is checked: not the
 // caller, not the path, not even the secret.
 
-const redis = connectRedis();
+const values = connectValues();
 async function answer(stream: ServerHttp2Stream, body: Buffer): Promise<void> {
-  const message = await redis.getBuffer(bareKey(idIn(body)));
+  const message = await values.get(bareKey(idIn(body)));
   if (stream.closed) return;
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.respond([":status", "200", "content-type", "application/grpc"], { waitForTrailers: true });

@@ -4,11 +4,11 @@ import { encodeHeaders } from "../../src/wire/http2/header-encoder.ts";
 import type { Http2Stream, StreamListener } from "../../src/wire/http2/stream.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { bareKey, frameOf, idIn, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
-import { announce, connectRedis } from "./environment.ts";
+import { announce, connectValues } from "./environment.ts";
 
 // The same as (a) on Latchkey's own HTTP/2: what of (b) is left when Latchkey itself is taken away.
 
-const redis = connectRedis();
+const values = connectValues();
 const HEAD = encodeHeaders([
   [":status", "200"],
   ["content-type", "application/grpc"],
@@ -25,7 +25,7 @@ function accept(stream: Http2Stream): StreamListener {
 }
 
 async function answer(stream: Http2Stream, body: Buffer): Promise<void> {
-  const message = await redis.getBuffer(bareKey(idIn(body)));
+  const message = await values.get(bareKey(idIn(body)));
   stream.respond(HEAD);
   stream.send(frameOf(message ?? UNKNOWN_ANSWER));
   stream.finish(TRAILERS);

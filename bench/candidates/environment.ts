@@ -1,7 +1,15 @@
 import type { AddressInfo, Server } from "node:net";
 import { Redis } from "ioredis";
+import type { ScriptedRedis } from "../../src/store/redis-scripts.ts";
+import { ValueReader } from "../../src/store/redis-values.ts";
 
-/** The same client for all candidates that are not Latchkey, as ioredis advises it for many small commands. */
+/** Reads as Latchkey does: all that is asked for in one turn with one command, without the pipelines of ioredis. For the bounds. */
+export function connectValues(): ValueReader {
+  const client = new Redis(required("REDIS_URL"));
+  return new ValueReader({ read: (run) => run(client as ScriptedRedis) });
+}
+
+/** The client of the servers that Latchkey is compared with, as ioredis advises it for many small commands. */
 export function connectRedis(): Redis {
   return new Redis(required("REDIS_URL"), { enableAutoPipelining: true });
 }

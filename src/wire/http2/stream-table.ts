@@ -49,6 +49,7 @@ export class StreamTable {
 
   delete(stream: Http2Stream): void {
     const place = this.#ids.indexOf(stream.id);
+    if (place < 0) return;
     const [last, lastId] = [this.#open.pop() as Http2Stream, this.#ids.pop() as number];
     if (last !== stream) {
       this.#open[place] = last;
