@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type { FailingServers, FailureCase } from "./failure-case.ts";
+import { BACK, LOST } from "./instances.ts";
 import type { Outcome } from "./run-case.ts";
 import type { Tried } from "./test-cases.ts";
 
@@ -44,7 +45,7 @@ export function expectPromised<Servers extends FailingServers>(
 function expectFewLines(lines: readonly string[], isLost: boolean): void {
   const told = (...what: [letter: string, line: RegExp][]) =>
     lines.flatMap((line) => what.filter(([, pattern]) => pattern.test(line)).map(([letter]) => letter)).join("");
-  const outages = told(["L", /^the store.* is lost/], ["B", /^the store is back/]);
+  const outages = told(["L", LOST], ["B", BACK]);
   expect(outages).toMatch(new RegExp(`^(L{1,${LINES}}B)*$`));
   if (isLost) expect(outages).not.toBe("");
   expect(told(["u", /^too few replicas confirm/], ["c", /^the replicas confirm again/])).toMatch(/^(uc)*$/);

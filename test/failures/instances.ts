@@ -7,6 +7,10 @@ import { ROOT_TOKEN, startService } from "../support/service.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
+/** Lines that tell of an outage: its beginning, or another cause of it, and its end. */
+export const LOST = /^the store.* is lost/;
+export const BACK = /^the store is back/;
+
 /** A Latchkey that serves. */
 export interface Instance {
   readonly url: string;

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { Calls } from "./calls.ts";
 import type { FailingServers, FailureCase } from "./failure-case.ts";
 import { computeFigures, type Figures } from "./figures.ts";
-import { type Instance, startInstance, startIslandInstance } from "./instances.ts";
+import { BACK, type Instance, LOST, startInstance, startIslandInstance } from "./instances.ts";
 import { type Probes, startProbes } from "./probes.ts";
 
 const CLIENTS = 6;
@@ -107,6 +107,7 @@ async function play<Servers extends FailingServers>(
     connect: calls.connect,
   });
   await Promise.all(probes.map((probe) => probe.stop()));
+  await Promise.all(instances.map(untilBack));
   stalls.disable();
   const violations = findViolations(history);
   const { shards } = servers;
@@ -126,4 +127,13 @@ async function untilServed(url: string): Promise<void> {
     return (await fetch(`${url}/readyz`)).ok;
   };
   await waitUntil(`${url} serves again`, isServed, RECOVERY);
+}
+
+/**
+ * What the instance told to be lost is told to be back. One that was on the minority side goes to the new master only when a sentinel
+ * names it, a second after the others, and that is an outage of its own.
+ */
+async function untilBack({ lines }: Instance): Promise<void> {
+  const lastOf = (line: RegExp) => lines().findLastIndex((told) => line.test(told));
+  await waitUntil("the store is told to be back", async () => lastOf(BACK) >= lastOf(LOST), RECOVERY);
 }
