@@ -2,7 +2,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import { bareKey, frameOf, idIn, UNKNOWN_ANSWER } from "../tokens/bare-answers.ts";
 import { announce, connectValues } from "./environment.ts";
 
-// The limit: what Node's http2 and one GET cost by themselves. The answer lies ready in Redis, and nothing is checked: not the
+// The limit: what Node's http2 and one value of Redis cost by themselves. The answer lies ready in Redis, and nothing is checked: not the
 // caller, not the path, not even the secret.
 
 const values = connectValues();

@@ -19,21 +19,19 @@ export function timestampToMs(field: string, timestamp: Timestamp | undefined): 
 }
 
 /**
- * So many milliseconds as a Timestamp, since 1970, or as a Duration. The numbers of the two are made when somebody asks for them: there
- * are four of these in every introspection, and a BigInt in each costs more than to write all of it.
+ * So many milliseconds as a Timestamp, since 1970, or as a Duration. The BigInt is made when somebody asks for it: there are
+ * four of these in every introspection, and it costs more than to write all of them.
  */
 export class Moment {
-  readonly milliseconds: number;
+  readonly wholeSeconds: number;
+  readonly nanos: number;
 
   constructor(milliseconds: number) {
-    this.milliseconds = milliseconds;
+    this.wholeSeconds = Math.trunc(milliseconds / 1000);
+    this.nanos = (milliseconds % 1000) * 1_000_000;
   }
 
   get seconds(): bigint {
-    return BigInt(Math.trunc(this.milliseconds / 1000));
-  }
-
-  get nanos(): number {
-    return (this.milliseconds % 1000) * 1_000_000;
+    return BigInt(this.wholeSeconds);
   }
 }

@@ -11,9 +11,18 @@ export interface Packed {
 export class Bag<T extends Packed> {
   readonly #things: T[] = [];
 
+  get size(): number {
+    return this.#things.length;
+  }
+
   /** A copy: things may come and go while one looks through it. */
   all(): readonly T[] {
     return [...this.#things];
+  }
+
+  /** That for which `test` holds; of several, one that was put in late is likelier. */
+  find(test: (thing: T) => boolean): T | undefined {
+    return this.#things.findLast(test);
   }
 
   /** Not for what is in it already. */

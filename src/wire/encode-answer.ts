@@ -21,8 +21,8 @@ import { ProtoWriter } from "./proto-writer.ts";
 type Verdict = MessageInitShape<typeof IntrospectResponseSchema>;
 type Verdicts = MessageInitShape<typeof BatchIntrospectResponseSchema>;
 type Token = MessageInitShape<typeof TokenSchema>;
-/** A Timestamp or a Duration, which look the same; ours are of whole milliseconds. */
-type Moment = { readonly milliseconds?: number; readonly seconds?: bigint; readonly nanos?: number };
+/** A Timestamp or a Duration, which look the same; ours have their seconds without a BigInt, too. */
+type Moment = { readonly wholeSeconds?: number; readonly seconds?: bigint; readonly nanos?: number };
 
 /** Introspections are what the service answers all day. Reflection takes ten times as long as these lines for a verdict. */
 const WRITERS = new Map<DescMethodUnary, (answer: never, writer: ProtoWriter) => void>([
@@ -86,10 +86,7 @@ function writeTexts(field: number, texts: readonly string[] | undefined, writer:
 }
 
 function writeTime(field: number, time: Moment | undefined, writer: ProtoWriter): void {
-  if (!time) return;
-  const { milliseconds } = time;
-  if (milliseconds === undefined) writer.pair(field, Number(time.seconds ?? 0n), time.nanos ?? 0);
-  else writer.pair(field, Math.trunc(milliseconds / 1000), (milliseconds % 1000) * 1_000_000);
+  if (time) writer.pair(field, time.wholeSeconds ?? Number(time.seconds ?? 0n), time.nanos ?? 0);
 }
 
 /** The library gives a Struct as the JSON that it stands for. */

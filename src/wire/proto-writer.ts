@@ -14,8 +14,6 @@ const { charCodeAt } = String.prototype;
 export class ProtoWriter {
   #bytes = Buffer.allocUnsafe(4096);
   #size = 0;
-  /** How many bytes the length of the last message took: that of the next one mostly takes as many, and else the message is moved. */
-  #room = 1;
 
   /** Begins anew, behind so many bytes that are for the caller to fill. */
   start(headBytes: number): void {
@@ -69,17 +67,17 @@ export class ProtoWriter {
   message<T>(field: number, message: T, write: (message: T, writer: this) => void): void {
     this.#reserve(2 * MAX_VARINT);
     this.#varint((field << 3) | TEXT);
-    const room = this.#room;
-    const start = this.#size;
-    this.#size += room;
+    // Room for the length of a short one; what is longer is moved to make more.
+    const start = this.#size++;
     write(message, this);
-    const end = this.#size;
-    const length = end - start - room;
-    this.#room = length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
-    if (this.#room !== room) {
-      this.#reserve(MAX_VARINT);
-      this.#bytes.copyWithin(start + this.#room, start + room, end);
+    const length = this.#size - start - 1;
+    if (length < 0x80) {
+      this.#bytes[start] = length;
+      return;
     }
+    this.#reserve(MAX_VARINT);
+    const more = length < 0x4000 ? 1 : length < 0x20_0000 ? 2 : 3;
+    this.#bytes.copyWithin(start + 1 + more, start + 1, this.#size);
     this.#size = start;
     this.#varint(length);
     this.#size += length;

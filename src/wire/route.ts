@@ -4,12 +4,12 @@ import type { Methods } from "./connect.ts";
 import { codecOf } from "./content-type.ts";
 import { createCors } from "./cors.ts";
 import { createHttpEndpoints, refuseMethod, refuseType, serveEndpoint } from "./http-endpoints.ts";
-import { createInFlight } from "./in-flight.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
 import { protectiveHeaders } from "./protection.ts";
 import type { Readiness } from "./readiness.ts";
 import type { Route, WireRequest, WireResponse } from "./request.ts";
-import { type Endings, serveMethod } from "./serve-method.ts";
+import { serveMethod } from "./serve-method.ts";
 import { refuseUnknownPath } from "./unknown-path.ts";
 
 export interface RouteOptions {
@@ -19,17 +19,16 @@ export interface RouteOptions {
   readonly corsOrigins: readonly string[];
   readonly corsHeaders: readonly string[];
   readonly limits: Limits;
-  readonly endings: Endings;
+  readonly inFlight: InFlight;
   readonly log: Logger;
 }
 
 /** The one way that all requests take, whatever their HTTP version and protocol. */
 export function createRoute(options: RouteOptions): Route {
-  const { methods, limits, endings, log } = options;
-  const { draining } = endings;
-  const inFlight = createInFlight(endings.shutdown);
+  const { methods, readiness, limits, inFlight, log } = options;
+  const { draining } = readiness;
   const cors = createCors(options.corsOrigins, options.corsHeaders);
-  const endpoints = createHttpEndpoints(options.readiness, options.publicKeys);
+  const endpoints = createHttpEndpoints(readiness, options.publicKeys);
 
   const serve = async (request: WireRequest, response: WireResponse): Promise<void> => {
     const path = pathOf(request);

@@ -14,17 +14,10 @@ import { describePeer, headersOf, readMetadata, type WireRequest, type WireRespo
 import { readUnaryBody } from "./unary-body.ts";
 import { writeAnswer } from "./write-answer.ts";
 
-/** When calls must end before their time. */
-export interface Endings {
-  /** Aborts when the server begins to drain: streams, which have no natural end, end now. */
-  readonly draining: AbortSignal;
-  /** Aborts with a TokenError when the server can wait no longer: all calls end now. */
-  readonly shutdown: AbortSignal;
-}
-
 export interface ServeOptions {
   readonly limits: Limits;
   readonly inFlight: InFlight;
+  /** Aborts when the server begins to drain: streams, which have no natural end, end now. */
   readonly draining: AbortSignal;
   readonly log: Logger;
 }

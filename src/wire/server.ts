@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Call } from "../call/call.ts";
 import { TokenError } from "../errors.ts";
 import { createMethods } from "./connect.ts";
+import { createInFlight } from "./in-flight.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { createPort, type Port } from "./port.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
@@ -50,10 +51,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const limits = { ...defaultLimits, ...options.limits };
   const readiness = createReadiness(isReady);
   const shutdown = new AbortController();
-  const endings = { draining: readiness.draining, shutdown: shutdown.signal };
+  const inFlight = createInFlight(shutdown.signal);
   const methods = createMethods(call, readiness, limits, log);
-  const route = createRoute({ methods, readiness, publicKeys, corsOrigins, corsHeaders, limits, endings, log });
-  const takeUnary = createUnaryLane({ call, limits, endings, log });
+  const route = createRoute({ methods, readiness, publicKeys, corsOrigins, corsHeaders, limits, inFlight, log });
+  const takeUnary = createUnaryLane({ call, limits, inFlight, log });
   const port = createPort({ tls, limits, route, takeUnary, log });
   const bound = await port.listen(listen.host, listen.port);
 

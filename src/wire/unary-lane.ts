@@ -4,10 +4,9 @@ import type { Call, Peer } from "../call/call.ts";
 import { isUncompressed } from "./content-encoding.ts";
 import { readTimeout } from "./deadline.ts";
 import type { Http2Stream, StreamListener } from "./http2/stream.ts";
-import { createInFlight } from "./in-flight.ts";
+import type { InFlight } from "./in-flight.ts";
 import { type Limits, messageBytes } from "./limits.ts";
 import { describePeer, type HeaderOf } from "./request.ts";
-import type { Endings } from "./serve-method.ts";
 import { type LaneMethod, UnaryCall } from "./unary-call.ts";
 import { unaryMethods } from "./unary-methods.ts";
 
@@ -20,7 +19,7 @@ export type UnaryLane = (stream: Http2Stream) => StreamListener | undefined;
 export interface UnaryLaneOptions {
   readonly call: Call;
   readonly limits: Limits;
-  readonly endings: Endings;
+  readonly inFlight: InFlight;
   readonly log: Logger;
 }
 
@@ -28,14 +27,14 @@ export interface UnaryLaneOptions {
  * The short way for the calls that there are most of. It keeps the same promises as the common way, and the conformance tests
  * compare the two; what it saves is Connect's async iterators, its web `Headers` and its signals, most of the cost of a call.
  */
-export function createUnaryLane({ call, limits, endings, log }: UnaryLaneOptions): UnaryLane {
+export function createUnaryLane({ call, limits, inFlight, log }: UnaryLaneOptions): UnaryLane {
   const methods = new Map(
     unaryMethods.map((method): [string, LaneMethod] => [
       `/${method.parent.typeName}/${method.name}`,
       { method, maxBytes: messageBytes(limits, method) },
     ]),
   );
-  const means = { call, limits, inFlight: createInFlight(endings.shutdown), log };
+  const means = { call, limits, inFlight, log };
   const peerOf = rememberPeers();
 
   return (stream) => {

@@ -1,3 +1,4 @@
+import { Bag } from "../bag.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -8,24 +9,21 @@ const MAX_CUT_OFF = 1000;
 export class StreamTable {
   /** The highest number that the client has used. */
   last = 0;
-  /** Those that are open, and their numbers at the same places. Not a Map, for the reason that `Bag` gives. */
-  readonly #open: Http2Stream[] = [];
-  readonly #ids: number[] = [];
+  readonly #open = new Bag<Http2Stream>();
   /** Closed before their client had said all: it may not know yet, and may say more. */
   readonly #cutOff = new Set<number>();
 
   get size(): number {
-    return this.#open.length;
+    return this.#open.size;
   }
 
   /** A copy: streams may close while one goes through it. */
   all(): readonly Http2Stream[] {
-    return [...this.#open];
+    return this.#open.all();
   }
 
   get(id: number): Http2Stream | undefined {
-    const place = this.#ids.indexOf(id);
-    return place < 0 ? undefined : this.#open[place];
+    return id > this.last ? undefined : this.#open.find((stream) => stream.id === id);
   }
 
   /**
@@ -43,18 +41,11 @@ export class StreamTable {
   }
 
   add(stream: Http2Stream): void {
-    this.#open.push(stream);
-    this.#ids.push(stream.id);
+    this.#open.add(stream);
   }
 
   delete(stream: Http2Stream): void {
-    const place = this.#ids.indexOf(stream.id);
-    if (place < 0) return;
-    const [last, lastId] = [this.#open.pop() as Http2Stream, this.#ids.pop() as number];
-    if (last !== stream) {
-      this.#open[place] = last;
-      this.#ids[place] = lastId;
-    }
+    this.#open.delete(stream);
     if (!stream.hasEnded) this.cutOff(stream.id);
   }
 

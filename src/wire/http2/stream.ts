@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Packed } from "../bag.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ErrorCode, Flag, FrameType, MAX_FRAME_BYTES } from "./frames.ts";
 import { encodeHeaders } from "./header-encoder.ts";
@@ -36,7 +37,8 @@ export interface StreamHost {
 }
 
 /** A request and its answer on an HTTP/2 connection (RFC 9113, section 5). */
-export class Http2Stream {
+export class Http2Stream implements Packed {
+  place = -1;
   readonly id: number;
   readonly head: RequestHead;
   readonly #host: StreamHost;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import pino from "pino";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { createInFlight } from "../../../src/wire/in-flight.ts";
 import { defaultLimits } from "../../../src/wire/limits.ts";
 import { createUnaryLane } from "../../../src/wire/unary-lane.ts";
 import { createEcho, echo } from "../fixtures.ts";
@@ -138,10 +139,10 @@ describe("a connection that ends (RFC 9113, section 6.8)", () => {
 
 /** Serves the lane on connections that end again and again, and how often they did. */
 async function startRestless() {
-  const endings = { draining: new AbortController().signal, shutdown: new AbortController().signal };
+  const inFlight = createInFlight(new AbortController().signal);
   const call = createEcho(() => delay(Math.random() * 4));
   const log = pino({ level: "silent" });
-  const takeUnary = createUnaryLane({ call, limits: defaultLimits, endings, log });
+  const takeUnary = createUnaryLane({ call, limits: defaultLimits, inFlight, log });
   const served = await listen((stream) => takeUnary(stream) ?? {});
   const told = new Set<object>();
   const restlessness = setInterval(() => {

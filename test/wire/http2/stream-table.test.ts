@@ -11,8 +11,9 @@ describe("open streams", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(50)), fc.infiniteStream(fc.nat()), (numbers, picks) => {
         const table = new StreamTable();
-        const streams = numbers.map((number) => ({ id: 2 * number + 1, hasEnded: true }) as Http2Stream);
+        const streams = numbers.map((number) => ({ id: 2 * number + 1, hasEnded: true, place: -1 }) as Http2Stream);
         for (const stream of streams) table.add(stream);
+        table.last = 101;
         const open = [...streams];
         while (open.length > 0) {
           expect(table.all().toSorted(byId)).toEqual(open.toSorted(byId));
